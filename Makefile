@@ -1,0 +1,48 @@
+# Everything a person types. PYTHON chooses the interpreter of .venv: make PYTHON=python3.13 test
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONWARNDEFAULTENCODING :=
+
+.PHONY: demo lab test test-all check bench lock clean
+
+## make demo       run the quickstart notebook on this machine, end to end
+demo: .venv/ready
+	$(BIN)/python -m notebooks.demo
+
+## make lab        open the quickstart in JupyterLab
+lab: .venv/ready
+	$(BIN)/jupyter lab notebooks/quickstart.ipynb
+
+## make test       what this machine can test; says what it left out
+test: .venv/ready
+	$(BIN)/pytest
+
+## make test-all   everything; fails for what is missing
+test-all: .venv/ready check
+	CI=true $(BIN)/pytest --durations=10
+
+## make check      format, lint, types, import contracts
+check: .venv/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+## make bench      compare with peers, in one run; fails on a miss
+bench: .venv/ready
+	$(BIN)/python -m tests.benchmarks
+
+## make lock       resolve the development requirements anew
+lock: .venv/ready
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 \
+		--generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/dev.txt
+
+clean:
+	rm -rf .venv dist
+
+.venv/ready: requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("fairing needs Python 3.10 or newer; set PYTHON=" * (sys.version_info < (3, 10)))'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@

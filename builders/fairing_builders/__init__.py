@@ -1,0 +1,1 @@
+"""The builders that come with fairing: one file a builder."""

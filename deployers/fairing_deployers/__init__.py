@@ -1,0 +1,1 @@
+"""The deployers that come with fairing: one file a kind of workload."""

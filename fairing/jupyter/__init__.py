@@ -1,0 +1,1 @@
+"""What Jupyter calls: magics, completion, the papermill engine."""

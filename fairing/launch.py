@@ -1,0 +1,53 @@
+"""The order of the stages. This file alone knows it."""
+
+from __future__ import annotations
+
+from fairing import plugins
+from fairing.errors import BuildError
+from fairing.ports import Report
+from fairing.recipe.resolve import resolve
+from fairing.spec import BuiltImage, Bundle, Destination, Handle, Image, Recipe, Target, Workload
+
+
+def launch(bundle: Bundle, image: Image, workload: Workload, target: Target, report: Report) -> Handle:
+    """Carry a bundle through every stage; what can be refused is refused before anything is made."""
+    deployer = plugins.deployer(target.deployer)
+    builder = plugins.builder(target.builder)
+    _meet(target, builder.makes, deployer.takes)
+    deployer.check(workload, target)
+    recipe = resolve(bundle, image, target)
+    builder.check(recipe, target)
+    built = builder.build(recipe, target, deployer.takes, report)
+    return deployer.deploy(built, workload, target, report)
+
+
+def build(bundle: Bundle, image: Image, target: Target, report: Report) -> BuiltImage:
+    """Go as far as the image."""
+    builder = plugins.builder(target.builder)
+    to = plugins.deployer(target.deployer).takes
+    _meet(target, builder.makes, to)
+    recipe = resolve(bundle, image, target)
+    builder.check(recipe, target)
+    return builder.build(recipe, target, to, report)
+
+
+def dry_run(bundle: Bundle, image: Image, workload: Workload, target: Target) -> Recipe:
+    """Go as far as the recipe: everything that may be refused has been, and nothing has been made."""
+    deployer = plugins.deployer(target.deployer)
+    builder = plugins.builder(target.builder)
+    _meet(target, builder.makes, deployer.takes)
+    deployer.check(workload, target)
+    recipe = resolve(bundle, image, target)
+    builder.check(recipe, target)
+    return recipe
+
+
+def _meet(target: Target, makes: frozenset[Destination], takes: Destination) -> None:
+    if takes in makes:
+        return
+    fitting = [name for name in plugins.installed(plugins.BUILDERS) if takes in plugins.builder(name).makes]
+    raise BuildError(
+        f"The builder {target.builder!r} cannot make what the deployer {target.deployer!r} runs.",
+        why=f"It leaves images in: {', '.join(sorted(makes))}; {takes} is wanted.",
+        fix=f"Use builder={fitting[0]!r}." if fitting else "No installed builder can.",
+    )

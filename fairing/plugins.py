@@ -1,0 +1,52 @@
+"""A name → its builder or deployer, through entry points: one door, ours and everybody's."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from fairing.errors import PluginError
+from fairing.ports import Builder, Deployer
+
+BUILDERS = "fairing.builders"
+DEPLOYERS = "fairing.deployers"
+
+
+def builder(name: str) -> Builder:
+    """Return the builder that is installed under this name.
+
+    Raises:
+        PluginError: None is, or it cannot be loaded.
+    """
+    return cast(Builder, _load(BUILDERS, "builder", name))
+
+
+def deployer(name: str) -> Deployer:
+    """Return the deployer that is installed under this name.
+
+    Raises:
+        PluginError: None is, or it cannot be loaded.
+    """
+    return cast(Deployer, _load(DEPLOYERS, "deployer", name))
+
+
+def installed(group: str) -> tuple[str, ...]:
+    """Return the names installed in a group, sorted."""
+    return tuple(sorted({point.name for point in entry_points(group=group)}))
+
+
+def _load(group: str, noun: str, name: str) -> Any:
+    found = tuple(entry_points(group=group, name=name))
+    if not found:
+        raise PluginError(
+            f"No {noun} is called {name!r}.",
+            fix=f"Installed: {', '.join(installed(group)) or 'none'}.",
+        )
+    try:
+        return found[0].load()()
+    except Exception as broken:
+        raise PluginError(
+            f"The {noun} {name!r} ({found[0].value}) cannot be loaded.",
+            why=f"{type(broken).__name__}: {broken}.",
+            fix="Reinstall or upgrade the package that provides it.",
+        ) from broken

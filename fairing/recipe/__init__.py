@@ -1,0 +1,1 @@
+"""A ``Bundle``, an ``Image`` and a target → a ``Recipe``: everything settled, nothing made."""

@@ -1,0 +1,45 @@
+"""The child's side of a run: makes the process ready for the user's code, runs the entry, tells how it ended."""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+import io
+import logging
+import os
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+from fairing.runtime.tell import Teller
+
+
+def run(spec: dict[str, Any], output: int, error: int, mark: bytes) -> int:
+    """Run the entry and return the exit code; the interpreter then ends as it always does."""
+    os.setsid()
+    os.dup2(output, 1)
+    os.dup2(error, 2)
+    os.set_inheritable(1, True)
+    os.set_inheritable(2, True)
+    tell = Teller(os.dup(output), mark, Path(spec["spool"]))
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "wb", closefd=False)), "utf-8", "replace", "\n", True)
+    sys.stderr = tell.stderr()
+    sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115 - it stays open for as long as the process lives
+    sys.path[:] = [str(Path(spec["code"]) / root) for root in spec["roots"]] + [
+        path
+        for path in sys.path
+        if path not in {"", os.getcwd()}  # noqa: PTH109 - as sys.path has it
+    ]
+    os.chdir(spec["work"])
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    sys.modules["__main__"].__dict__["__builtins__"] = builtins
+    logging.getLogger().setLevel(spec.get("log_level", logging.WARNING))
+    entry = spec["entry"]
+    data = (Path(spec["code"]) / entry["path"]).read_bytes()
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        tell("failure", {"ename": "tampered", "evalue": f"{entry['path']} is not the file that was submitted"})
+        return 1
+    from fairing.runtime import function
+
+    return function.run(spec, data, tell)

@@ -1,0 +1,271 @@
+"""The parent's side of a run: reads what the child writes, in order, and writes the log.
+
+The child's descriptors 1 and 2 are two pipes. What Python writes to ``sys.stderr``, and everything richer than text, goes
+through the first pipe as *marked* pieces, so that its order with ``print`` is exact; what C code or a subprocess
+writes to descriptor 2 comes through the second.
+
+    RS nonce size kind payload       nonce: 32 hex digits, this run's; size: 4 hex digits; kind: one letter
+
+The nonce keeps marks apart from whatever the user's code prints. It is no secret: the parent lets the child say what
+its code displays and returns, and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from fairing.runtime.frames import Encoder
+from fairing.runtime.lines import Lines
+
+STDERR, MESSAGE, FILED = b"e", b"m", b"f"
+ATOMIC = min(select.PIPE_BUF, 4096)
+"""Bytes that one write puts into a pipe whole, even beside other writers."""
+
+PARTIAL_EVERY = 0.5
+PARTIAL_AFTER = 0.05
+HEARTBEAT = 10.0
+DRAIN = 1.0
+_TOLD = frozenset({"display", "clear", "progress", "metric", "cellstatus", "files", "result", "failure"})
+
+
+class Pipe:
+    """A pipe with its two ends, of which each process keeps one."""
+
+    def __init__(self) -> None:
+        self.read, self.write = os.pipe()
+
+    def child(self) -> None:
+        """Keep the writing end alone."""
+        os.close(self.read)
+
+    def parent(self) -> int:
+        """Keep the reading end alone, and return it."""
+        os.close(self.write)
+        os.set_blocking(self.read, False)
+        return self.read
+
+
+def pipes() -> tuple[Pipe, Pipe, bytes]:
+    """Return the pipes of descriptors 1 and 2, and the mark that begins a marked piece."""
+    return Pipe(), Pipe(), b"\x1e" + secrets.token_hex(16).encode()
+
+
+def marked(mark: bytes, kind: bytes, payload: bytes) -> bytes:
+    """Return a marked piece; it has to fit into ``ATOMIC`` bytes."""
+    return b"%s%04x%s%s" % (mark, len(payload), kind, payload)
+
+
+def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: bytes) -> int:
+    """Write the log until the child has ended and its output has been read; return the exit code to leave with."""
+    key = Path(spec["key"]).read_bytes()
+    spool = Path(spec["spool"])
+    log = Log(Encoder(key, spec["source"], _writer(1), _spooler(spool)), mark, spool)
+    ended = _Ended(child)
+    poll = select.poll()
+    for descriptor in (outputs, errors, ended.wakeup):
+        poll.register(descriptor, select.POLLIN)
+    names = {outputs: "stdout", errors: "stderr"}
+    heartbeat = time.monotonic() + HEARTBEAT
+    deadline = float("inf")
+    while names and time.monotonic() < deadline:
+        timeout = min(log.due(), heartbeat, deadline) - time.monotonic()
+        for descriptor, _ in sorted(poll.poll(max(0.0, timeout) * 1000), reverse=True):
+            if descriptor in names and not log.take(names[descriptor], descriptor):
+                poll.unregister(descriptor)
+                del names[descriptor]
+        log.partials()
+        if ended.code() is not None and deadline == float("inf"):
+            deadline = time.monotonic() + DRAIN  # a process left behind may keep the pipes open for ever
+        if time.monotonic() >= heartbeat:
+            heartbeat = time.monotonic() + HEARTBEAT
+            log.event("metric", {"name": "memory", "value": _memory(child)})
+    code = ended.wait()
+    log.close(code, ended.terminated)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child, signal.SIGKILL)
+    return code if code >= 0 else 128 - code
+
+
+class Log:
+    """What the child says, on its way into the log."""
+
+    def __init__(self, encoder: Encoder, mark: bytes, spool: Path) -> None:
+        self._encoder = encoder
+        self._mark = mark
+        self._spool = spool
+        self._lines = {"stdout": Lines(), "stderr": Lines()}
+        self._since = dict.fromkeys(self._lines, 0.0)
+        self._partial_at = dict.fromkeys(self._lines, 0.0)
+        self._held = b""
+        self._told: set[str] = set()
+
+    def take(self, stream: str, descriptor: int) -> bool:
+        """Read all that a pipe holds now; return whether there may be more later."""
+        while True:
+            try:
+                data = os.read(descriptor, 1 << 18)
+            except BlockingIOError:
+                return True
+            if not data:
+                return False
+            for name, piece in self._unmarked(data) if stream == "stdout" else ((stream, data),):
+                self._text(name, piece)
+            if len(data) < 1 << 16:
+                return True
+
+    def event(self, kind: str, body: dict[str, Any]) -> None:
+        """Write an event."""
+        self._encoder.event(kind, body)
+
+    def due(self) -> float:
+        """Return when the state of an unfinished line is to be written, on the monotonic clock."""
+        return min((self._due(name) for name, lines in self._lines.items() if lines.changed), default=float("inf"))
+
+    def partials(self) -> None:
+        """Write the state of unfinished lines, each at most twice a second."""
+        now = time.monotonic()
+        for name, lines in self._lines.items():
+            if lines.changed and now >= self._due(name):
+                self._partial_at[name] = now
+                self._encoder.partial(name, lines.state())
+
+    def close(self, code: int, terminated: bool) -> None:
+        """Write what is left, and how the child ended."""
+        for name, lines in self._lines.items():
+            rest = lines.rest()
+            if rest:
+                self._encoder.text(name, rest, ended=False)
+        self._encoder.checkpoint()
+        if terminated:
+            self.event("failure", {"ename": "cancelled", "evalue": "", "code": code})
+        elif not self._told & {"result", "failure"}:
+            name = signal.Signals(-code).name if code < 0 else ""
+            self.event("failure", {"ename": "signal" if code < 0 else "exit", "evalue": name, "code": code})
+
+    def _due(self, name: str) -> float:
+        return max(self._partial_at[name] + PARTIAL_EVERY, self._since[name] + PARTIAL_AFTER)
+
+    def _text(self, stream: str, data: bytes) -> None:
+        lines = self._lines[stream]
+        was = lines.changed
+        whole = lines.feed(data)
+        if whole:
+            self._encoder.text(stream, whole)
+        while head := lines.overflow():
+            self._encoder.text(stream, head, ended=False)
+        if lines.changed and (whole or not was):
+            self._since[stream] = time.monotonic()
+
+    def _unmarked(self, data: bytes) -> Iterator[tuple[str, bytes]]:
+        data = self._held + data if self._held else data
+        self._held = b""
+        while (at := data.find(self._mark)) >= 0:
+            start = at + len(self._mark) + 5
+            size = int(data[start - 5 : start - 1], 16) if len(data) >= start else 0
+            if len(data) < start + size:
+                break
+            if at:
+                yield "stdout", data[:at]
+            kind, payload = data[start - 1 : start], data[start : start + size]
+            if kind == STDERR:
+                yield "stderr", payload
+            else:
+                self._message(kind, payload)
+            data = data[start + size :]
+        else:
+            at = self._begun(data)
+        if at:
+            yield "stdout", data[:at]
+        self._held = data[at:]
+
+    def _begun(self, data: bytes) -> int:
+        """Return where a mark that is not yet whole begins, else the end."""
+        at = data.rfind(b"\x1e", max(0, len(data) - len(self._mark)))
+        return at if at >= 0 and self._mark.startswith(data[at:]) else len(data)
+
+    def _message(self, kind: bytes, payload: bytes) -> None:
+        if kind == FILED:
+            file = self._spool / payload.decode()
+            payload = file.read_bytes()
+            file.unlink()
+        message = json.loads(payload)
+        name = message.pop("k")
+        if name in _TOLD:
+            self._told.add(name)
+            self.event(name, message)
+
+
+class _Ended:
+    """Knows when the child has ended, and passes a SIGTERM on to it."""
+
+    def __init__(self, child: int) -> None:
+        self._child = child
+        self._code: int | None = None
+        self.terminated = False
+        self.wakeup, write = os.pipe()
+        os.set_blocking(self.wakeup, False)
+        os.set_blocking(write, False)
+        signal.set_wakeup_fd(write)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._terminate)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def code(self) -> int | None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.wakeup, 512)
+        if self._code is None:
+            pid, status = os.waitpid(self._child, os.WNOHANG)
+            if pid:
+                self._code = os.waitstatus_to_exitcode(status)
+        return self._code
+
+    def wait(self) -> int:
+        if self._code is None:
+            self._code = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
+        return self._code
+
+    def _terminate(self, *_: Any) -> None:
+        self.terminated = True
+        if self._code is None:
+            os.kill(self._child, signal.SIGTERM)
+
+
+def _writer(descriptor: int) -> Callable[[bytes], None]:
+    def write(data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+
+    return write
+
+
+def _spooler(spool: Path) -> Callable[[int, bytes], str]:
+    def keep(number: int, data: bytes) -> str:
+        name = f"frame-{number}.json"
+        (spool / name).write_bytes(data)
+        return f"spool/{name}"
+
+    return keep
+
+
+def _memory(pid: int) -> int:
+    """Return the bytes of memory that a process holds; 0 where that cannot be read."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+if sys.platform == "win32":
+    raise ImportError("the runtime runs on Linux and macOS; on Windows, use WSL")

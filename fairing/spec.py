@@ -1,0 +1,238 @@
+"""The nouns that are handed forward, from capture to deploy.
+
+    Bundle → Recipe → BuiltImage → Handle          (beside them: Image, Workload, Target)
+
+All are frozen; whatever is done with them is a function elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+from urllib.parse import parse_qs, quote, unquote
+
+from fairing.errors import ConfigError
+
+EntryKind: TypeAlias = Literal["function", "cell", "notebook", "script"]
+LayerKind: TypeAlias = Literal["dependencies", "fairing", "files", "code"]
+Destination: TypeAlias = Literal["registry", "layers", "daemon", "inline"]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that travels: where it will lie (POSIX, relative to its layer), and its bytes or where they are now."""
+
+    path: str
+    content: bytes | Path = field(repr=False)
+    mode: int = 0o644
+
+    def read(self) -> bytes:
+        """Return the file's bytes, wherever they are."""
+        return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the run starts with: a file of the code layer, checked by its hash before it is loaded.
+
+    Args:
+        kind: How the runner treats the file.
+        path: The file, relative to the code layer.
+        sha256: Hex digest of the file's bytes.
+        name: What people call it: the function's name, the notebook's file name.
+        arguments: For a script, its command line.
+    """
+
+    kind: EntryKind
+    path: str
+    sha256: str
+    name: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What capture took: the entry, the code with it, and the names of what that code needs.
+
+    Args:
+        entry: Where the run starts.
+        files: Every file of the code layer, the entry's among them.
+        requires: Names of installed distributions the code was seen to need (``"scikit-learn"``).
+        explicit: Requirements the user stated (``"torch==2.9"``), as PEP 508 text.
+        python: The kernel's version, such as ``"3.11.7"``.
+        roots: Folders of the code layer that go on ``sys.path``, such as ``"src"``; ``""`` is its top.
+    """
+
+    entry: Entry
+    files: tuple[File, ...]
+    requires: tuple[str, ...]
+    explicit: tuple[str, ...]
+    python: str
+    roots: tuple[str, ...] = ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The image to start from; ``host`` is this machine's own interpreter."""
+
+    base: str = "host"
+    apt: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that a builder needs, and nothing else: the cache key, and what a dry run prints.
+
+    Args:
+        base: ``"host"``, or an image by digest.
+        platform: Such as ``"linux/amd64"``.
+        python: The run's Python version, such as ``"3.11.7"``.
+        lock: The dependency key: names, versions, hashes and markers; no address and no comment.
+        source: Whether dependencies are the *installed* files of this environment, or *resolved* by uv.
+        apt: Debian packages, sorted.
+        env: Environment of the image.
+        entry: Where the run starts.
+        files: The code layer's files, sorted by path.
+        roots: Folders of the code layer that go on ``sys.path``.
+    """
+
+    base: str
+    platform: str
+    python: str
+    lock: str
+    source: Literal["installed", "resolved"]
+    apt: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    entry: Entry
+    files: tuple[File, ...]
+    roots: tuple[str, ...] = ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of an image: a compressed blob, a folder with the same files, or both.
+
+    Args:
+        kind: What is in it.
+        key: What it was made from; equal keys hold equal files.
+        folder: Where its files lie unpacked on this machine, if they do.
+        digest: Of the compressed blob, once there is one.
+        diff_id: Of the tar inside it.
+        size: Bytes of the blob.
+    """
+
+    kind: LayerKind
+    key: str
+    folder: Path | None = None
+    digest: str | None = None
+    diff_id: str | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltImage:
+    """An image by digest, and where it can be had: a reference in a registry, or layers on this machine."""
+
+    digest: str
+    entry: Entry
+    python: str
+    ref: str | None = None
+    layers: tuple[Layer, ...] = ()
+    roots: tuple[str, ...] = ("",)
+    env: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one replica may use: processors, bytes of memory, whole GPUs. ``None`` is no limit."""
+
+    cpu: float | None = None
+    memory: int | None = None
+    gpus: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Replicas that are alike: ``worker`` 0 to ``count - 1``."""
+
+    role: str = "worker"
+    count: int = 1
+    resources: Resources = Resources()
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """How an image is to be run.
+
+    Args:
+        name: A readable stem for the run's name.
+        groups: The replicas; the first of the first group gives the value.
+        inputs: Files that travel beside the image and never in a layer: arguments, parameters.
+        env: Extra variables.
+        timeout: Seconds until the run is stopped.
+        retries: How often a run that was killed or lost is started again; a run whose own code failed never is.
+        outputs: Patterns of files in the working folder to bring back.
+        grace: Seconds between SIGTERM and SIGKILL.
+        limits: ``"enforce"`` refuses limits that cannot be kept; ``"best-effort"`` runs without them.
+        log_level: The level of Python's root logger in the run, as in the kernel.
+    """
+
+    name: str
+    groups: tuple[Group, ...] = (Group(),)
+    inputs: tuple[File, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    timeout: float | None = None
+    retries: int = 0
+    outputs: tuple[str, ...] = ()
+    grace: float = 10.0
+    limits: Literal["enforce", "best-effort"] = "enforce"
+    log_level: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A named place to run: which deployer, which builder, and options that hold there unless said otherwise."""
+
+    name: str
+    deployer: str
+    builder: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """A run, as one string: everything that can be asked of a run after its start needs this alone.
+
+    Example:
+        >>> Handle.parse("local://train-1f3a").parts
+        ('train-1f3a',)
+        >>> str(Handle("job", ("arn:aws:eks/a", "ml", "job", "train"), uid="9d"))
+        'job://arn%3Aaws%3Aeks%2Fa/ml/job/train?uid=9d'
+    """
+
+    deployer: str
+    parts: tuple[str, ...]
+    uid: str = ""
+
+    def __str__(self) -> str:
+        path = "/".join(quote(part, safe="") for part in self.parts)
+        return f"{self.deployer}://{path}" + (f"?uid={quote(self.uid, safe='')}" if self.uid else "")
+
+    @staticmethod
+    def parse(text: str) -> Handle:
+        """Read a handle back from its text.
+
+        Raises:
+            ConfigError: The text is not a handle.
+        """
+        scheme, separator, rest = text.strip().partition("://")
+        path, _, query = rest.partition("?")
+        parts = tuple(unquote(part) for part in path.split("/"))
+        if not separator or not scheme.isidentifier() or not all(parts):
+            raise ConfigError(
+                f"{text!r} is not the handle of a run.",
+                fix="A handle looks like local://train-1f3a; fairing.jobs() lists them.",
+            )
+        return Handle(scheme, parts, parse_qs(query).get("uid", [""])[0])
