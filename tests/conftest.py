@@ -1,0 +1,34 @@
+"""What every test gets: a home of its own for fairing, and a way to say what it needs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def fairing_home(tmp_path_factory):
+    """Keep runs and images of the tests apart from the person's own."""
+    home = tmp_path_factory.mktemp("fairing-home")
+    before = {name: os.environ.pop(name) for name in tuple(os.environ) if name.startswith("FAIRING_")}
+    os.environ["FAIRING_HOME"] = str(home)
+    yield home
+    del os.environ["FAIRING_HOME"]
+    os.environ.update(before)
+
+
+def needs(program: str) -> str:
+    """Return where a program is; without it skip on a person's machine, and fail where everything has to run."""
+    found = shutil.which(program)
+    if found is None:
+        missing(f"{program} is not installed")
+    return str(found)
+
+
+def missing(what: str) -> None:
+    """Say that something a test needs is not here."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what}, and CI runs everything")
+    pytest.skip(what)
