@@ -7,11 +7,10 @@ from typing import Any
 
 from fairing import config, launch
 from fairing.capture import function as functions
-from fairing.capture.report import Captured
 from fairing.job import Job
 from fairing.options import Options, octets, options
 from fairing.output.show import show, sink
-from fairing.spec import Group, Handle, Image, Resources, Target, Workload
+from fairing.spec import Captured, Group, Handle, Image, Resources, Target, Workload
 
 
 def train(

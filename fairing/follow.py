@@ -68,7 +68,7 @@ class _Merged:
             if self._closed.is_set():
                 stream.close()
                 return
-            self._start(lambda stream=stream: self._inner(stream))  # type: ignore[misc]
+            self._start(lambda stream=stream: self._inner(stream))
 
     def _inner(self, stream: Stream[Event]) -> None:
         for event in stream:

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from fairing import plugins
-from fairing.capture.report import Report
 from fairing.errors import RunFailed
 from fairing.events import Event, Failure, Result, Status
 from fairing.follow import follow
-from fairing.spec import Handle
+from fairing.spec import Handle, Report
 
 
 class Job:

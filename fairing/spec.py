@@ -1,6 +1,6 @@
 """The nouns that are handed forward, from capture to deploy.
 
-    Bundle → Recipe → BuiltImage → Handle          (beside them: Image, Workload, Target)
+    Captured › Bundle → Recipe → BuiltImage → Handle          (beside them: Report, Image, Workload, Target)
 
 All are frozen; whatever is done with them is a function elsewhere.
 """
@@ -52,6 +52,40 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Global:
+    """A captured name: its type and its size in bytes, never its value."""
+
+    name: str
+    type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was taken, what was left out and why: known before anything is built.
+
+    Args:
+        entry: What the run starts with, as people call it.
+        kind: ``"function"``, ``"cell"``, ``"notebook"`` or ``"script"``.
+        files: Data files taken by ``include``, with their sizes.
+        modules: Local modules taken by source.
+        globals: Captured names.
+        requirements: Distributions the code needs, and why each (``("pandas", "import in train")``).
+        left_out: What was not taken, and why.
+        warnings: Sentences the reader should see.
+    """
+
+    entry: str
+    kind: EntryKind
+    files: tuple[tuple[str, int], ...] = ()
+    modules: tuple[str, ...] = ()
+    globals: tuple[Global, ...] = ()
+    requirements: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """What capture took: the entry, the code with it, and the names of what that code needs.
 
@@ -70,6 +104,15 @@ class Bundle:
     explicit: tuple[str, ...]
     python: str
     roots: tuple[str, ...] = ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What a capture gives: the bundle, the files that travel beside the image, and the report."""
+
+    bundle: Bundle
+    inputs: tuple[File, ...]
+    report: Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """One line through every stage: a function goes out, and its prints, value and exception come back."""
 
-import fairing
 import pytest
+
+import fairing
 
 
 def test_a_function_returns_its_value():

@@ -1,7 +1,7 @@
 """Runs images on this machine, as processes: no Docker, no cluster, the same layers and the same runner.
 
-A run is a folder of this user's (``state.runs()``), described in ``fairing.runtime.supervisor``; everything that is asked
-of a run is read from there, so any process of this user can ask.
+A run is a folder of this user's (``state.runs()``), described in ``fairing.runtime.supervisor``; everything that is
+asked of a run is read from there, so any process of this user can ask.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,25 +177,43 @@ class _News:
     """Tells when a run's folder has something new."""
 
     def __init__(self, folder: Path) -> None:
-        self._first = True
+        self._folder = folder
+        self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        with contextlib.suppress(OSError):
-            self._socket = _connected(folder)
+        self._started = self._closed = False
 
     def wait(self) -> bool:
         """Wait for news (not the first time); return whether there may be more after it."""
-        if self._first or self._socket is None:
-            self._first = False
-            return self._socket is not None
-        try:
-            return bool(self._socket.recv(4096))
-        except OSError:
+        if not self._started:
+            return self._start()
+        if self._socket is None:
             return False
+        try:
+            more = bool(self._socket.recv(4096)) and not self._closed
+        except OSError:
+            more = False
+        if not more:
+            with self._lock:
+                self._socket.close()
+                self._socket = None
+        return more
 
     def close(self) -> None:
-        if self._socket is not None:
+        """End a blocked wait; it closes the socket, which may not be pulled from under it."""
+        with self._lock:
+            self._closed = True
+            if self._socket is not None:
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _start(self) -> bool:
+        self._started = True
+        with self._lock:
+            if self._closed:
+                return False
             with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+                self._socket = _connected(self._folder)
+            return self._socket is not None
 
 
 class _Pieces:
@@ -295,7 +314,7 @@ def _alive(folder: Path) -> bool:
 
 
 def _connected(folder: Path) -> socket.socket:
-    """Connect to the supervisor; through the folder's descriptor, since a socket's path may have about 100 bytes only."""
+    """Connect to the supervisor; through the folder's descriptor, since a socket's path has about 100 bytes at most."""
     connection = socket.socket(socket.AF_UNIX)
     directory = os.open(folder, os.O_RDONLY)
     try:

@@ -9,9 +9,8 @@ from typing import Any
 
 import cloudpickle
 
-from fairing.capture.report import Captured, Report
 from fairing.errors import CaptureError
-from fairing.spec import Bundle, Entry, File
+from fairing.spec import Bundle, Captured, Entry, File, Report
 
 
 def capture(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Captured:
@@ -27,4 +26,4 @@ def capture(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
     entry = Entry("function", "entry.pkl", hashlib.sha256(data).hexdigest(), name)
     arguments = File("arguments.pkl", cloudpickle.dumps((args, kwargs)))
     bundle = Bundle(entry, (File("entry.pkl", data),), ("cloudpickle",), (), platform.python_version())
-    return Captured(bundle, (arguments,), Report(name, (), (), (), bundle.requires))
+    return Captured(bundle, (arguments,), Report(name, "function"))

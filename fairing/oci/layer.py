@@ -24,9 +24,9 @@ def write(files: Iterable[File], out: BinaryIO) -> Written:
     """Write files as a gzipped tar: sorted, at a fixed time, owned by root, with every parent folder in it."""
     blob = _Hashing(out)
     # No file name and no time in the header, one compressor and one level: the bytes depend on the content alone.
-    with gzip.GzipFile("", "wb", 6, blob, mtime=0) as packed:  # type: ignore[call-overload]
+    with gzip.GzipFile("", "wb", 6, blob, mtime=0) as packed:
         plain = _Hashing(packed)
-        with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as tar:
             folders: set[str] = set()
             for file in sorted(files, key=lambda file: file.path):
                 for folder in _parents(file.path):
@@ -39,7 +39,7 @@ def write(files: Iterable[File], out: BinaryIO) -> Written:
 
 
 class _Hashing(io.RawIOBase):
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: BinaryIO | gzip.GzipFile) -> None:
         self._out = out
         self._hash = hashlib.sha256()
         self.size = 0

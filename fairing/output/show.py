@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fairing.capture.report import Report
 from fairing.events import Event, Text
 from fairing.options import Options
 from fairing.ports import Report as Reporter
+from fairing.spec import Report
 
 
 @contextmanager

@@ -24,9 +24,9 @@ def closure(names: tuple[str, ...]) -> tuple[Distribution, ...]:
             continue
         for text in each.requires or ():
             need = Requirement(text)
-            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in (*extras, "")):
-                if canonicalize_name(need.name) not in found:
-                    queue.append((need.name, frozenset(need.extras)))
+            wanted = need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in (*extras, ""))
+            if wanted and canonicalize_name(need.name) not in found:
+                queue.append((need.name, frozenset(need.extras)))
     return tuple(found[key] for key in sorted(found))
 
 

@@ -3,7 +3,7 @@ r"""The log's codec, for both sides: what a run writes, and how it is read back.
 A run has one log, its standard output. Plain lines are the user's own, so that ``kubectl logs`` reads well; anything
 richer is a *frame*: one line, under 8 KiB,
 
-    RS mac json LF          RS is the ASCII record separator, mac 32 hex digits, json {"n": 7, "t": 1.5, "k": "display", …}
+    RS mac json LF      RS is the ASCII record separator, mac 32 hex digits, json {"n": 7, "t": 1.5, "k": "clear", …}
 
 The MAC is an HMAC-SHA256 by the run's key over the source's name and the JSON, cut to 128 bits. Nothing that a program
 prints can forge one: a user's line that begins with RS gets a second RS on its way through (and loses it here), and a
@@ -286,7 +286,7 @@ class Decoder:
 
 
 class _Tally:
-    """How much of one stream there was: lines, bytes, and a running CRC-32, which a reader can go on from after a gap."""
+    """How much of one stream there was: lines, bytes, and a running CRC-32, which can go on after a gap."""
 
     def __init__(self) -> None:
         self.lines = self.bytes = self.crc = 0

@@ -1,7 +1,7 @@
 r"""Cuts a stream of bytes into whole lines and the state of the line that is still being written.
 
-A line is folded as a terminal would: what follows a carriage return overwrites what stood before it, so that an hour of a
-progress bar is one line, its last.
+A line is folded as a terminal would: what follows a carriage return overwrites what stood before it, so that an hour
+of a progress bar is one line, its last.
 """
 
 from __future__ import annotations

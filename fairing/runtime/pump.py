@@ -1,7 +1,7 @@
 """The parent's side of a run: reads what the child writes, in order, and writes the log.
 
-The child's descriptors 1 and 2 are two pipes. What Python writes to ``sys.stderr``, and everything richer than text, goes
-through the first pipe as *marked* pieces, so that its order with ``print`` is exact; what C code or a subprocess
+The child's descriptors 1 and 2 are two pipes. What Python writes to ``sys.stderr``, and everything richer than text,
+goes through the first pipe as *marked* pieces, so that its order with ``print`` is exact; what C code or a subprocess
 writes to descriptor 2 comes through the second.
 
     RS nonce size kind payload       nonce: 32 hex digits, this run's; size: 4 hex digits; kind: one letter

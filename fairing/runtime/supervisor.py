@@ -1,7 +1,8 @@
 """Watches over a run on this machine: ``python -I -S supervisor.py RUN_FOLDER DESCRIPTOR``.
 
-It is started detached from the kernel and outlives it. It starts one runner a replica, keeps their logs, tells followers
-over a Unix socket when there is more to read, ends the run at its timeout or when asked to, and leaves how it ended.
+It is started detached from the kernel and outlives it. It starts one runner a replica, keeps their logs, tells
+followers over a Unix socket when there is more to read, ends the run at its timeout or when asked to, and leaves how it
+ended.
 
     run.json     what to run (read once)            lock       held for as long as the supervisor lives
     logs/        run.log, worker-0.log, …           socket     followers connect here; ``cancel`` is asked for here
