@@ -1,6 +1,6 @@
 """The nouns that are handed forward, from capture to deploy.
 
-    Captured › Bundle → Recipe → BuiltImage → Handle          (beside them: Report, Image, Workload, Target)
+    Captured, Bundle → Recipe → BuiltImage → Handle          (beside them: Report, Image, Workload, Target)
 
 All are frozen; whatever is done with them is a function elsewhere.
 """
