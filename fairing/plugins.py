@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ def installed(group: str) -> tuple[str, ...]:
     return tuple(sorted({point.name for point in entry_points(group=group)}))
 
 
+@cache  # reading every distribution's entry points takes longer than a build; a failure is not remembered
 def _load(group: str, noun: str, name: str) -> Any:
     found = tuple(entry_points(group=group, name=name))
     if not found:
