@@ -1,0 +1,1 @@
+"""How fast fairing is, beside a real peer in the same run: ``make bench``."""

@@ -1,0 +1,59 @@
+"""What is written for people holds: the README's code runs, its links lead somewhere, docstring examples are true."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import fairing
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+def test_the_first_block_of_the_readme_runs_as_written(tmp_path):
+    (block, *_) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    script = tmp_path / "first.py"
+    script.write_text(block + "\nassert model['depth'] == 8")
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "training with depth 8" in ran.stdout
+
+
+def test_the_readme_names_both_test_commands_on_its_first_screen():
+    first = (ROOT / "README.md").read_text().splitlines()[:40]
+    assert any("make test " in line for line in first)
+    assert any("make test-all" in line for line in first)
+
+
+def test_links_between_documents_lead_somewhere():
+    broken = [
+        (page.name, link)
+        for page in PAGES
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+        if not (page.parent / link).exists()
+    ]
+    assert not broken
+
+
+def test_the_examples_in_docstrings_are_true():
+    failed = 0
+    for module in pkgutil.walk_packages(fairing.__path__, "fairing."):
+        if not module.name.endswith("__main__") and "supervisor" not in module.name:
+            failed += doctest.testmod(importlib.import_module(module.name)).failed
+    assert not failed
+
+
+def test_every_public_name_is_there():
+    for name in fairing.__all__:
+        assert getattr(fairing, name) is not None
+
+
+def test_the_lock_has_hashes_and_no_address():
+    lock = (ROOT / "requirements" / "dev.txt").read_text()
+    assert "--hash=sha256:" in lock
+    assert "://" not in lock
+    assert "--index" not in lock

@@ -1,0 +1,56 @@
+"""Environments of other versions: another Python, another ipykernel."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+UV = Path(sys.executable).with_name("uv")
+
+
+@cache
+def interpreter(version: str) -> Path | None:
+    """Return a Python of this minor version that runs, from the PATH or from pyenv."""
+    candidates = [Path(folder) / f"python{version}" for folder in os.get_exec_path()]
+    candidates += sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
+    for candidate in candidates:
+        if candidate.is_file() and _is(candidate, version):
+            return candidate
+    return None
+
+
+def environment(folder: Path, python: Path, *packages: str) -> Path:
+    """Make an environment with this checkout and these packages; return its interpreter."""
+    made = folder / "bin" / "python"
+    subprocess.run([UV, "venv", "--quiet", "--python", python, folder], check=True)
+    constraints = ROOT / "requirements" / "dev.txt"
+    install = [UV, "pip", "install", "--quiet", "--python", made]
+    names = [package.partition("=")[0].partition("<")[0] for package in packages]
+    free = constraints if not names else _without(folder / "constraints.txt", constraints, names)
+    wanted = ["pytest", "pytest-timeout", "pytest-randomly", "hypothesis", *packages]
+    subprocess.run([*install, "--constraints", free, "--editable", ROOT, *wanted], check=True)
+    return made
+
+
+def run(python: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    """Run tests of this checkout in another environment."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "FAIRING_"))}
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+
+
+def _is(candidate: Path, version: str) -> bool:
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    ran = subprocess.run([candidate, "-c", code], capture_output=True, text=True)
+    return ran.returncode == 0 and ran.stdout.strip() == version
+
+
+def _without(out: Path, lock: Path, names: list[str]) -> Path:
+    """Write the lock's versions, without hashes, and without what a lane chooses itself."""
+    pins = [line.removesuffix(" \\") for line in lock.read_text().splitlines() if line and line[0] not in " #"]
+    out.write_text("\n".join(pin for pin in pins if pin.partition("==")[0] not in names))
+    return out
