@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONWARNDEFAULTENCODING :=
 
-.PHONY: demo lab test test-all check bench lock clean
+.PHONY: demo lab test test-all tools check bench lock clean
 
 ## make demo       run the quickstart notebook on this machine, end to end
 demo: .venv/ready
@@ -20,6 +20,11 @@ test: .venv/ready
 ## make test-all   everything; fails for what is missing
 test-all: .venv/ready check
 	CI=true $(BIN)/pytest --durations=10
+
+## make tools      the programs outside Python that some tests need (Debian, as root)
+tools:
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends skopeo chromium
 
 ## make check      format, lint, types, import contracts
 check: .venv/ready
