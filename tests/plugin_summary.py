@@ -17,7 +17,7 @@ class Summary:
         self.skipped: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        folder = report.nodeid.rpartition("/")[0] or "."
+        folder = report.nodeid.partition("::")[0].rpartition("/")[0] or "."
         self.seconds[folder] += report.duration
         self.tests[folder] += report.when == "call"
         if report.skipped and not hasattr(report, "wasxfail"):
