@@ -96,6 +96,7 @@ class Bundle:
         explicit: Requirements the user stated (``"torch==2.9"``), as PEP 508 text.
         python: The kernel's version, such as ``"3.11.7"``.
         roots: Folders of the code layer that go on ``sys.path``, such as ``"src"``; ``""`` is its top.
+        data: Files of the code layer that also lie in the run's working folder, at the same path.
     """
 
     entry: Entry
@@ -104,6 +105,7 @@ class Bundle:
     explicit: tuple[str, ...]
     python: str
     roots: tuple[str, ...] = ("",)
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ class Recipe:
         entry: Where the run starts.
         files: The code layer's files, sorted by path.
         roots: Folders of the code layer that go on ``sys.path``.
+        data: Files of the code layer that also lie in the run's working folder, at the same path.
     """
 
     base: str
@@ -151,6 +154,7 @@ class Recipe:
     entry: Entry
     files: tuple[File, ...]
     roots: tuple[str, ...] = ("",)
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,7 @@ class BuiltImage:
     layers: tuple[Layer, ...] = ()
     roots: tuple[str, ...] = ("",)
     env: tuple[tuple[str, str], ...] = ()
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,15 @@ class AppendBuilder:
         code = store.put_layer(recipe.files)
         layers = (dependencies, own, Layer("code", code.digest, None, code.digest, code.diff_id, code.size))
         digest = hashlib.sha256("\n".join(layer.key for layer in layers).encode()).hexdigest()
-        return BuiltImage(f"sha256:{digest}", recipe.entry, recipe.python, None, layers, recipe.roots, recipe.env)
+        return BuiltImage(
+            digest=f"sha256:{digest}",
+            entry=recipe.entry,
+            python=recipe.python,
+            layers=layers,
+            roots=recipe.roots,
+            env=recipe.env,
+            data=recipe.data,
+        )
 
 
 def _dependencies(recipe: Recipe) -> Layer:

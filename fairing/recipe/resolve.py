@@ -22,4 +22,5 @@ def resolve(bundle: Bundle, image: Image, target: Target) -> Recipe:
         entry=bundle.entry,
         files=tuple(sorted(bundle.files, key=lambda file: file.path)),
         roots=bundle.roots,
+        data=bundle.data,
     )
