@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fairing import config, launch
+from fairing import config, inside
 from fairing.capture import function as functions
 from fairing.job import Job
 from fairing.options import Options, octets, options
@@ -17,6 +17,8 @@ def train(
     function: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **given: Any
 ) -> Any:
     """Run a function elsewhere, show what it prints as it prints it, and return what it returns."""
+    if inside.here(given):
+        return inside.call(function, args, kwargs)
     job = submit(function, args, kwargs, **given)
     return show(job, options(given))
 
@@ -25,6 +27,8 @@ def submit(
     function: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **given: Any
 ) -> Job:
     """Start a function elsewhere, and return at once."""
+    if inside.here(given):
+        return inside.submit(function, args, kwargs)
     target, settled = config.settle(options(given))
     captured = functions.capture(function, tuple(args), dict(kwargs or {}))
     return start(captured, target, settled)
@@ -37,6 +41,8 @@ def attach(handle: str) -> Job:
 
 def start(captured: Captured, target: Target, settled: Options) -> Job:
     """Launch what was captured."""
+    from fairing import launch  # here, since inside a run the verbs work without what the stages need
+
     with sink(captured.report) as report:
         handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, report)
     return Job(handle, captured.report)

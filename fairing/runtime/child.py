@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import hashlib
+import importlib
 import io
 import logging
 import os
@@ -40,6 +41,6 @@ def run(spec: dict[str, Any], output: int, error: int, mark: bytes) -> int:
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         tell("failure", {"ename": "tampered", "evalue": f"{entry['path']} is not the file that was submitted"})
         return 1
-    from fairing.runtime import function
-
-    return function.run(spec, data, tell)
+    how = importlib.import_module(f"fairing.runtime.{entry['kind']}")
+    code: int = how.run(spec, data, tell)
+    return code

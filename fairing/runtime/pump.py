@@ -35,7 +35,7 @@ PARTIAL_EVERY = 0.5
 PARTIAL_AFTER = 0.05
 HEARTBEAT = 10.0
 DRAIN = 1.0
-_TOLD = frozenset({"display", "clear", "progress", "metric", "cellstatus", "files", "result", "failure"})
+_TOLD = frozenset({"text", "display", "clear", "progress", "metric", "cellstatus", "files", "result", "failure"})
 
 
 class Pipe:

@@ -1,0 +1,92 @@
+"""Inside a run, the verbs do in place what they would start elsewhere.
+
+A notebook that trains with ``fairing.train`` runs the same as a job: it is there already, so the function is called.
+A call that names a target says that it wants another run, and gets one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePath
+from typing import Any
+
+from fairing.events import Event, Phase, Source, Stamp, Status
+from fairing.job import Job
+from fairing.spec import Handle
+
+RUN = "FAIRING_RUN"
+"""The variable that every run has: its name."""
+
+NOTEBOOK = "FAIRING_NOTEBOOK"
+"""The variable that a notebook's run has: the notebook's file name."""
+
+
+def here(given: Mapping[str, Any]) -> bool:
+    """Whether a call with these options is to be done in place.
+
+    Example:
+        >>> here({})  # outside a run
+        False
+    """
+    return bool(os.environ.get(RUN)) and not given.get("target")
+
+
+def own(path: object) -> bool:
+    """Whether this is a notebook's run, and the path (or no path) means that very notebook."""
+    mine = os.environ.get(NOTEBOOK)
+    return mine is not None and (path is None or PurePath(str(path)).name == mine)
+
+
+def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
+    """Call a function in place and return its value, that of an async function too."""
+    value = function(*args, **(kwargs or {}))
+    if not inspect.iscoroutine(value):
+        return value
+    with ThreadPoolExecutor(1) as other:  # a cell's own event loop is already running in this thread
+        return other.submit(asyncio.run, value).result()
+
+
+def submit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Job:
+    """Call a function in place and return a job that has ended."""
+    try:
+        return Done(function, call(function, args, kwargs))
+    except Exception as error:  # noqa: BLE001 - a job gives its error to whoever asks for its value
+        return Done(function, None, error)
+
+
+class Done(Job):
+    """A job that was done in place: it has ended, and has its value or its error."""
+
+    def __init__(self, function: Callable[..., Any], value: Any, error: BaseException | None = None) -> None:
+        self.handle = Handle("inside", (os.environ.get(RUN, "run"), getattr(function, "__name__", "function")))
+        self.report = None
+        self._value = value
+        self._error = error
+        self._at = time.time()
+
+    @property
+    def status(self) -> Status:
+        """How it ended."""
+        phase: Phase = "failed" if self._error else "succeeded"
+        return Status(Stamp(Source("run"), self._at), phase, "" if self._error is None else repr(self._error))
+
+    def events(self, since: float | None = None) -> Iterator[Event]:
+        """Give its end: what it printed was printed in place."""
+        yield self.status
+
+    def result(self, *_: Any, **__: Any) -> Any:
+        """Return its value, or raise its error."""
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def cancel(self) -> None:
+        """Do nothing: it has ended."""
+
+    def delete(self) -> None:
+        """Do nothing: nothing was made for it."""

@@ -1,0 +1,54 @@
+"""Inside a run, the verbs do in place what they would start elsewhere."""
+
+import asyncio
+
+import pytest
+
+import fairing
+
+
+def test_train_and_submit_inside_a_run_call_in_place_and_return_the_same_types():
+    def nested():
+        """What a notebook or a function does that itself uses fairing."""
+        import os
+
+        import fairing
+
+        me = os.getpid()
+        job = fairing.submit(os.getpid)
+        return {
+            "train": fairing.train(os.getpid) == me,
+            "submit": job.result() == me,
+            "same type": isinstance(job, fairing.Job),
+            "phase": job.status.phase,
+        }
+
+    assert fairing.train(nested) == {"train": True, "submit": True, "same type": True, "phase": "succeeded"}
+
+
+def test_an_async_function_is_awaited_in_place(monkeypatch):
+    monkeypatch.setenv("FAIRING_RUN", "some-run")
+
+    async def later(x):
+        await asyncio.sleep(0)
+        return x + 1
+
+    async def cell():  # a cell runs inside an event loop
+        return fairing.train(later, args=(1,))
+
+    assert asyncio.run(cell()) == 2
+
+
+def test_an_error_in_place_is_raised_where_the_value_is_asked_for(monkeypatch):
+    monkeypatch.setenv("FAIRING_RUN", "some-run")
+    job = fairing.submit(int, args=("x",))
+    assert job.status.phase == "failed"
+    with pytest.raises(ValueError, match="invalid literal"):
+        job.result()
+
+
+def test_a_target_named_explicitly_starts_a_run_of_its_own(monkeypatch):
+    import os
+
+    monkeypatch.setenv("FAIRING_RUN", "some-run")
+    assert fairing.train(os.getpid, target="local") != os.getpid()
