@@ -1,0 +1,91 @@
+"""Which installed distributions code needs: by its imports, by what it captured, and by what is loaded beside it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+from fairing.capture import pickles as opcodes
+from fairing.environment.closure import closure, needs
+from fairing.environment.index import Distribution, canonical, distributions
+from fairing.environment.owners import owner
+
+ALWAYS = ("cloudpickle", "the runner loads your code with it")
+
+
+def find(imported: Mapping[str, str] | Iterable[str], pickles: Sequence[bytes] = ()) -> tuple[tuple[str, str], ...]:
+    """Return the distributions that code needs, each with the reason, sorted by name; not what those require in turn.
+
+    Args:
+        imported: Dotted names of modules the code imports, each with where (``{"pandas": "import in train"}``), or
+            the names alone. ``from x import y`` is ``"x.y"``: only so can the parts of a namespace be told apart.
+        pickles: The pickles that travel: the function, its arguments.
+
+    Example:
+        >>> find({"cloudpickle": "import in train"})
+        (('cloudpickle', 'import in train'),)
+    """
+    found: dict[str, str] = {}
+    for module, reason in _reasons(imported, pickles).items():
+        for each in owner(module).distributions:
+            if each.name not in _OURS:
+                found.setdefault(each.name, reason)
+    found.setdefault(*ALWAYS)
+    return tuple(sorted(_with_engines(found).items()))
+
+
+def missing(imported: Mapping[str, str] | Iterable[str], pickles: Sequence[bytes] = ()) -> tuple[tuple[str, str], ...]:
+    """Return the modules that are imported and cannot be taken along, each with the reason."""
+    found = {}
+    for module, reason in _reasons(imported, pickles).items():
+        top = module.partition(".")[0]
+        if owner(module).missing and top not in _OURS:
+            found[top] = f"{reason}, but no such module is installed here"
+    return tuple(sorted(found.items()))
+
+
+def absent(requires: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return what these distributions require and this environment lacks, each with who requires it."""
+    return tuple((name, f"required by {by}, but not installed here") for name, by in closure(requires).absent if by)
+
+
+_OURS = frozenset({"fairing", "fairing_builders", "fairing_deployers"})
+_FOR_DEVELOPERS = frozenset(
+    {"test", "tests", "testing", "dev", "develop", "doc", "docs", "lint", "typing", "build", "ci"}
+)
+
+
+def _reasons(imported: Mapping[str, str] | Iterable[str], pickles: Sequence[bytes]) -> dict[str, str]:
+    reasons = dict(imported) if isinstance(imported, Mapping) else dict.fromkeys(imported, "import")
+    for data in pickles:
+        for module, name in opcodes.modules(data).items():
+            reasons.setdefault(module, f"captured {module}.{name}" if name else f"captured module {module}")
+    return {module: reason for module, reason in reasons.items() if module and module != "__main__"}
+
+
+def _with_engines(found: dict[str, str]) -> dict[str, str]:
+    """Add what is loaded now and is an extra of something needed: pyarrow behind pandas, openpyxl, a file system."""
+    installed = distributions()
+    loaded = {name.partition(".")[0] for name in tuple(sys.modules)}
+    while True:
+        have = closure(found).found
+        names = {each.name for each in have}
+        new: dict[str, str] = {}
+        for each in sorted(have, key=lambda each: each.name not in found):
+            for name in _optional(each) - names:
+                if name in installed and loaded.intersection(installed[name].tops):
+                    new.setdefault(name, f"loaded here, and {each.name} works with it")
+        if not new:
+            return found
+        found = {**found, **new}
+
+
+def _optional(each: Distribution) -> set[str]:
+    """Return what a distribution can work with, by its extras, less what only its own developers need."""
+    wanted, unwanted = set(), {each.name, *map(canonical, _OURS)}
+    for need in needs(each):
+        if _FOR_DEVELOPERS.intersection(need.under):
+            unwanted.add(need.name)
+        elif need.under and "" not in need.under:
+            wanted.add(need.name)
+    return wanted - unwanted
