@@ -11,10 +11,11 @@ line that looks like a frame without a right MAC is shown as the text it is.
 
 Frames of the codec itself, which never leave this file (``s`` is stdout or stderr):
 
+    begin       {run}                a runner started: what is counted is counted from here
     stream      {s}                  plain lines from here on belong to that stream
     join        {}                   the next plain line is not ended: take its newline off
     partial     {s, x}               what an unfinished line looks like so far
-    checkpoint  {lines, bytes, hash} how much of each stream was written so far, and its running CRC-32
+    checkpoint  {s, of}              how much of each stream was written so far (lines, bytes, running CRC-32)
     part        {id, i, of, sha, x}  a frame too long for one line, in pieces
     spooled     {path, size, sha}    a frame too long for the log, in a file of the run's spool
 """
@@ -25,6 +26,7 @@ import hashlib
 import hmac
 import json
 import re
+import secrets
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -59,6 +61,7 @@ class Encoder:
         write: Takes whole lines.
         spool: Keeps the bytes of a frame that is too long for the log, and returns where (``spool/frame-7.json``).
         clock: Seconds since 1970.
+        log_limit: Bytes of one event that may travel through the log.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Encoder:
         write: Callable[[bytes], Any],
         spool: Callable[[int, bytes], str] | None = None,
         clock: Callable[[], float] = time.time,
+        log_limit: int = LOG_LIMIT,
     ) -> None:
         self._key = key
         self._source = source.encode()
@@ -78,13 +82,14 @@ class Encoder:
         self._stream = "stdout"
         self._tally = {name: _Tally() for name in _STREAMS}
         self._unmarked = 0
-        self._marked_at = clock()
+        self._framed_at = 0.0
+        self._log_limit = log_limit
+        self._frame("begin", {"run": secrets.token_hex(4)})
 
     def text(self, stream: str, data: bytes, *, ended: bool = True) -> None:
         """Write whole lines of a stream; or, not ``ended``, one line whose end is still to come."""
-        now = self._clock()
-        if self._unmarked and now - self._marked_at >= 1.0:
-            self.checkpoint()
+        if self._clock() - self._framed_at >= 1.0:
+            self._mark()  # it also says what time it is
         if stream != self._stream:
             self._stream = stream
             self._frame("stream", {"s": stream})
@@ -101,38 +106,49 @@ class Encoder:
 
     def partial(self, stream: str, text: str) -> None:
         """Write what an unfinished line looks like now."""
-        self._frame("partial", {"s": stream, "x": text[:PARTIAL]})
+        text = text[:PARTIAL]
+        while len(json.dumps(text)) > WHOLE - 100:
+            text = text[: len(text) // 2]
+        self._frame("partial", {"s": stream, "x": text})
 
     def event(self, kind: str, body: dict[str, Any]) -> None:
         """Write an event, in as many frames as it takes."""
-        self._seq += 1
-        data = _dump({"n": self._seq, "t": round(self._clock(), 4), "k": kind, **body})
+        data = self._framed(kind, body)
         if len(data) <= WHOLE:
             self._put(data)
-        elif len(data) <= LOG_LIMIT or self._spool is None:
-            self._parts(self._seq, data)
-        else:
-            digest = hashlib.sha256(data).hexdigest()
-            self._frame("spooled", {"path": self._spool(self._seq, data), "size": len(data), "sha": digest})
-
-    def checkpoint(self) -> None:
-        """Write how much plain output there was, so that a gap is seen and measured by whoever reads."""
-        if not self._unmarked:
             return
-        self._unmarked = 0
-        self._marked_at = self._clock()
-        self._frame("checkpoint", {name: tally.state() for name, tally in self._tally.items() if tally.lines})
-
-    def _parts(self, number: int, data: bytes) -> None:
+        number = self._seq
+        self._seq -= 1  # it travels in the frames that have the numbers from this one on
+        digest = hashlib.sha256(data).hexdigest()
+        if len(data) > self._log_limit and self._spool is not None:
+            self._frame("spooled", {"path": self._spool(number, data), "size": len(data), "sha": digest})
+            return
         text = data.decode("ascii")
         pieces = [text[at : at + PIECE] for at in range(0, len(text), PIECE)]
-        digest = hashlib.sha256(data).hexdigest()
         for index, piece in enumerate(pieces):
             self._frame("part", {"id": number, "i": index, "of": len(pieces), "sha": digest, "x": piece})
 
+    def checkpoint(self) -> None:
+        """Write how much plain output there was, so that a gap is seen and measured by whoever reads."""
+        if self._unmarked:
+            self._mark()
+
+    def end(self) -> None:
+        """Write the last checkpoint: whoever reads it has not missed the end."""
+        self._mark()
+
+    def _mark(self) -> None:
+        self._unmarked = 0
+        state = {name: tally.state() for name, tally in self._tally.items() if tally.lines}
+        self._frame("checkpoint", {"s": self._stream, "of": state})
+
     def _frame(self, kind: str, body: dict[str, Any]) -> None:
+        self._put(self._framed(kind, body))
+
+    def _framed(self, kind: str, body: dict[str, Any]) -> bytes:
         self._seq += 1
-        self._put(_dump({"n": self._seq, "t": round(self._clock(), 4), "k": kind, **body}))
+        self._framed_at = self._clock()
+        return _dump({"n": self._seq, "t": round(self._framed_at, 4), "k": kind, **body})
 
     def _put(self, data: bytes) -> None:
         self._write(b"%s%s%s\n" % (SEPARATOR, _mac(self._key, self._source, data), data))
@@ -151,20 +167,19 @@ class Decoder:
         self._key = key
         self._source = source.encode()
         self._fetch = fetch
-        self._rest = b""
-        self._seq = 0
+        self._rest: list[bytes] = []
         self._time = 0.0
-        self._stream = "stdout"
-        self._join = False
-        self._shown = dict.fromkeys(_STREAMS, "")
-        self._tally = {name: _Tally() for name in _STREAMS}
-        self._parts: dict[int, dict[int, str]] = {}
+        self._begin("")
 
     def feed(self, data: bytes) -> Iterator[Item]:
         """Give what these bytes complete."""
-        data = self._rest + data if self._rest else data
+        if b"\n" not in data:
+            self._rest.append(data)
+            return
+        if self._rest:
+            data = b"".join((*self._rest, data))
         end = data.rfind(b"\n") + 1
-        self._rest = data[end:]
+        self._rest = [data[end:]] if end < len(data) else []
         at = 0
         while at < end:
             if data[at] == SEPARATOR[0]:
@@ -178,9 +193,21 @@ class Decoder:
 
     def end(self) -> Iterator[Item]:
         """Give what is left when there will be no more bytes: a line that was cut off."""
-        rest, self._rest = self._rest, b""
+        rest, self._rest = b"".join(self._rest), []
         if rest:
             yield from self._texts(rest)
+        if self._missed:
+            yield self._lost(f"{self._missed} messages")
+
+    def _begin(self, run: str) -> None:
+        self._run = run
+        self._seq = 0
+        self._missed = 0
+        self._stream = "stdout"
+        self._join = False
+        self._shown = dict.fromkeys(_STREAMS, "")
+        self._tally = {name: _Tally() for name in _STREAMS}
+        self._parts: dict[int, dict[int, str]] = {}
 
     def _separated(self, line: bytes) -> Iterator[Item]:
         if line.startswith(b"\x1e\x1e"):
@@ -190,14 +217,20 @@ class Decoder:
         if not hmac.compare_digest(mac, _mac(self._key, self._source, data)):
             yield from self._plain(line)
             return
-        yield from self._known(json.loads(data))
+        try:
+            yield from self._known(json.loads(data))
+        except (ValueError, KeyError, TypeError, IndexError):
+            yield self._lost("one message of a form that is not known here")
 
     def _known(self, body: dict[str, Any]) -> Iterator[Item]:
         kind, seq = body.pop("k"), body.pop("n")
         self._time = body.pop("t")
-        if seq <= self._seq and kind != "part":
+        if kind == "begin" and body["run"] != self._run:
+            self._begin(body["run"])
+        if seq <= self._seq:
             return  # read again after a reconnect
-        self._seq = max(seq, self._seq)
+        self._missed += seq - self._seq - 1
+        self._seq = seq
         if kind == "stream":
             self._stream = body["s"]
         elif kind == "join":
@@ -210,7 +243,7 @@ class Decoder:
             yield from self._part(body)
         elif kind == "spooled":
             yield from self._spooled(body)
-        else:
+        elif kind != "begin":
             yield Item(kind, body, self._time, seq)
 
     def _plain(self, data: bytes, shown: bytes | None = None) -> Iterator[Item]:
@@ -233,7 +266,7 @@ class Decoder:
         at = 0
         while at < len(text):
             cut = len(text) if len(text) - at <= LINE // 4 else text.rfind("\n", at, at + LINE // 4) + 1
-            cut = cut or text.find("\n", at) + 1 or len(text)
+            cut = cut or at + LINE // 4
             yield Item("text", {"stream": stream, "text": text[at:cut]}, self._time, None)
             at = cut
 
@@ -243,20 +276,32 @@ class Decoder:
         if line.startswith(before):
             text = line[len(before) :] + newline
         else:
-            text = "\r" + line + " " * (len(before) - len(line)) + newline
+            blank = " " * (len(before) - len(line))
+            text = "\r" + line + blank + (newline or ("\r" + line if blank else ""))
         self._shown[stream] = line
         if text:
             yield Item("text", {"stream": stream, "text": text}, self._time, None)
 
     def _check(self, body: dict[str, Any]) -> Iterator[Item]:
-        for stream, state in body.items():
-            tally = self._tally[stream]
-            if tally.state() == state:
-                continue
-            missing, octets = state[0] - tally.lines, state[1] - tally.bytes
-            what = f"{missing} lines ({octets} bytes) of {stream}" if missing > 0 else f"part of {stream}"
-            yield Item("lost", {"what": f"{what} of {self._source.decode()}"}, self._time, self._seq)
-            tally.lines, tally.bytes, tally.crc = state
+        states = {stream: _Tally(*state) for stream, state in body["of"].items()}
+        states = {stream: states.get(stream, _Tally()) for stream in _STREAMS}
+        missing = [_gap(states[stream], self._tally[stream], stream) for stream in _STREAMS]
+        if any(name for *_, name in missing) and (self._missed or any(lines < 0 for lines, *_ in missing)):
+            # A frame that said whose lines these are may be lost too: what is missing is known in total alone.
+            missing = [(sum(each[0] for each in missing), sum(each[1] for each in missing), "output")]
+        what = [
+            f"{lines} lines ({octets} bytes) of {name}" if lines or octets else f"part of {name}"
+            for lines, octets, name in missing
+            if name
+        ]
+        if self._missed:
+            what.append(f"{self._missed} messages")
+            self._parts.clear()
+        if what:
+            yield self._lost(" and ".join(what))
+        self._missed = 0
+        self._tally = states
+        self._stream = body["s"]
 
     def _part(self, body: dict[str, Any]) -> Iterator[Item]:
         number = body["id"]
@@ -273,23 +318,25 @@ class Decoder:
             data = self._fetch(body["path"]) if self._fetch else b""
         except OSError:
             data = b""
-        yield from self._whole(data, body["sha"])
+        yield from self._whole(data, body["sha"], body["size"])
 
-    def _whole(self, data: bytes, digest: str) -> Iterator[Item]:
+    def _whole(self, data: bytes, digest: str, size: int | None = None) -> Iterator[Item]:
         if hashlib.sha256(data).hexdigest() != digest:
-            what = f"one long output of {self._source.decode()}"
-            yield Item("lost", {"what": what}, self._time, self._seq)
+            yield self._lost(f"one long output ({size or len(data)} bytes)")
             return
         body = json.loads(data)
         del body["n"], body["t"]
         yield Item(body.pop("k"), body, self._time, self._seq)
 
+    def _lost(self, what: str) -> Item:
+        return Item("lost", {"what": f"{what} of {self._source.decode()}"}, self._time, self._seq)
+
 
 class _Tally:
     """How much of one stream there was: lines, bytes, and a running CRC-32, which can go on after a gap."""
 
-    def __init__(self) -> None:
-        self.lines = self.bytes = self.crc = 0
+    def __init__(self, lines: int = 0, octets: int = 0, crc: int = 0) -> None:
+        self.lines, self.bytes, self.crc = lines, octets, crc
 
     def add(self, data: bytes) -> None:
         self.lines += data.count(b"\n")
@@ -298,6 +345,12 @@ class _Tally:
 
     def state(self) -> list[int]:
         return [self.lines, self.bytes, self.crc]
+
+
+def _gap(written: _Tally, read: _Tally, stream: str) -> tuple[int, int, str]:
+    """Return the lines and bytes that were not read; without a name where nothing is missing."""
+    same = written.state() == read.state()
+    return written.lines - read.lines, written.bytes - read.bytes, "" if same else stream
 
 
 def _mac(key: bytes, source: bytes, data: bytes) -> bytes:
