@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+from contextvars import ContextVar
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, cast
 
 from fairing.errors import PluginError
 from fairing.ports import Builder, Deployer
+from fairing.spec import Recipe, Target
 
 BUILDERS = "fairing.builders"
 DEPLOYERS = "fairing.deployers"
+
+_asking: ContextVar[bool] = ContextVar("asking", default=False)
 
 
 def builder(name: str) -> Builder:
@@ -37,6 +43,22 @@ def installed(group: str) -> tuple[str, ...]:
 
 
 @cache  # reading every distribution's entry points takes longer than a build; a failure is not remembered
+def another(recipe: Recipe, target: Target) -> str:
+    """Return a sentence with the installed builder that can make what the target's cannot, for its ``check`` to say."""
+    if _asking.get():  # by the check of the builder that was asked: it cannot either
+        return ""
+    asked = _asking.set(True)
+    try:
+        for name in installed(BUILDERS):
+            with contextlib.suppress(Exception):  # one that cannot, or is broken, is not the one to name
+                if name != target.builder:
+                    builder(name).check(recipe, replace(target, builder=name))
+                    return f"Use builder={name!r}, which can."
+    finally:
+        _asking.reset(asked)
+    return "No installed builder can."
+
+
 def _load(group: str, noun: str, name: str) -> Any:
     found = tuple(entry_points(group=group, name=name))
     if not found:

@@ -1,48 +1,91 @@
-"""Builds images without a daemon: each layer is written by content, and only what is new is made."""
+"""Builds images without a daemon: each layer is written by content, and only what is new is made.
+
+Bottom to top: dependencies | fairing itself | large files | code. The two lowest are folders that are used in place on
+this machine; their blobs are written when something needs them (``fairing.images.export``).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import fairing
-from fairing.oci import store
+from fairing import plugins
+from fairing.errors import BuildError
+from fairing.events import Source, Stamp, Status
+from fairing.oci import bytecode, store
+from fairing.oci.config import canonical
 from fairing.ports import Report
 from fairing.spec import BuiltImage, Destination, File, Layer, Recipe, Target
 
+LARGE = 8 << 20
+"""Bytes from which an included file has a layer of its own, which a change of the code leaves as it is."""
+
+MOST = 60
+"""Layers of large files: images have 127 layers at most; the rest of the large files share one."""
+
 
 class AppendBuilder:
-    """Dependencies, fairing itself, large files and code: one layer each, appended to the base."""
+    """Dependencies, fairing itself, large files and code: appended to the base."""
 
     makes: frozenset[Destination] = frozenset({"layers"})
 
     def check(self, recipe: Recipe, target: Target) -> None:
-        """Refuse what needs a command to run inside the image."""
+        """Refuse what needs a command to run inside the image.
+
+        Raises:
+            BuildError: It asks for Debian packages.
+        """
+        if recipe.apt:
+            raise BuildError(
+                f"The builder {target.builder!r} cannot install Debian packages ({', '.join(recipe.apt)}).",
+                why="It runs nothing inside the image.",
+                fix=plugins.another(recipe, target),
+            )
 
     def build(self, recipe: Recipe, target: Target, to: Destination, report: Report) -> BuiltImage:
-        """Make the layers that are missing."""
-        dependencies = _dependencies(recipe)
-        own = _fairing()
-        code = store.put_layer(recipe.files)
-        layers = (dependencies, own, Layer("code", code.digest, None, code.digest, code.diff_id, code.size))
-        digest = hashlib.sha256("\n".join(layer.key for layer in layers).encode()).hexdigest()
+        """Make the layers that are missing.
+
+        Raises:
+            BuildError: A file cannot be read or changes meanwhile, or the disk is full.
+        """
+
+        def say(what: str) -> None:
+            report(Status(Stamp(Source("build"), time.time()), "building", what))
+
+        with store.using():
+            layers = [_dependencies(recipe, say), _fairing(say), *_files(recipe.files, say)]
+            image = store.put_image(recipe, layers)
+        say(f"image: {image.name}, {_state(image.new)}")
         return BuiltImage(
-            digest=f"sha256:{digest}",
+            digest=image.digest,
             entry=recipe.entry,
             python=recipe.python,
-            layers=layers,
+            layers=tuple(layers),
             roots=recipe.roots,
             env=recipe.env,
             data=recipe.data,
         )
 
 
-def _dependencies(recipe: Recipe) -> Layer:
-    text = "\n".join((recipe.base, recipe.platform, recipe.python, sys.base_prefix, recipe.lock))
-    key = hashlib.sha256(text.encode()).hexdigest()
+Say = Callable[[str], None]
+
+
+def _dependencies(recipe: Recipe, say: Say) -> Layer:
+    libc = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", {}) else ""
+    host = [recipe.base, recipe.platform, libc, recipe.python, sys.base_prefix] if recipe.base == "host" else []
+    key = hashlib.sha256(canonical([*host, recipe.platform, recipe.source, recipe.lock])).hexdigest()
+    count = sum(bool(line.strip()) and not line.startswith((" ", "#")) for line in recipe.lock.splitlines())
+    packages = f"dependencies: {count} package{'s' * (count != 1)}"
+    if store.has_tree(key):
+        say(f"{packages}, ready")
+        return Layer("dependencies", key, store.tree(key, lambda _: None))
+    say(f"{packages}, being made")
 
     def make(folder: Path) -> None:
         minor = ".".join(recipe.python.split(".")[:2])
@@ -71,23 +114,60 @@ def _link(each: Distribution, site: Path) -> None:
             continue
 
 
-def _fairing() -> Layer:
+def _fairing(say: Say) -> Layer:
     """Return the layer of fairing itself: the runner, and what ``import fairing`` needs in a notebook."""
     package = Path(fairing.__file__).parent
-    files = [
-        File(f"fairing/{path.relative_to(package).as_posix()}", path)
-        for path in sorted(package.rglob("*"))
-        if path.suffix in {".py", ".typed"}
-    ]
-    content = hashlib.sha256()
-    for file in files:
-        content.update(f"{file.path}\0".encode() + hashlib.sha256(file.read()).digest())
-    key = content.hexdigest()
+    files = sorted(_package(package))
+    content = [(path.relative_to(package).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
+    key = hashlib.sha256(canonical([sys.implementation.cache_tag, *content])).hexdigest()
+    say(f"fairing: {'ready' if store.has_tree(key) else 'new'}")
 
     def make(folder: Path) -> None:
-        for file in files:
-            target = folder / file.path
+        for path in files:
+            target = folder / "fairing" / path.relative_to(package)
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(file.read())
+            target.write_bytes(path.read_bytes())
+            if path.suffix == ".py" and (ready := bytecode.unchecked(path)):
+                made = folder / bytecode.name(target.relative_to(folder).as_posix())
+                made.parent.mkdir(exist_ok=True)
+                made.write_bytes(ready)
 
     return Layer("fairing", key, store.tree(key, make))
+
+
+def _package(folder: Path) -> Iterator[Path]:
+    with os.scandir(folder) as inside:
+        for each in inside:
+            if each.is_dir() and each.name != "__pycache__":
+                yield from _package(Path(each.path))
+            elif each.is_file() and not each.name.startswith("."):
+                yield Path(each.path)
+
+
+def _files(files: Sequence[File], say: Say) -> Iterator[Layer]:
+    large = sorted((file for file in files if _size(file) >= LARGE), key=lambda file: (-_size(file), file.path))
+    apart = {id(file) for file in large}
+    for group in (*([file] for file in large[:MOST]), large[MOST:]):
+        if group:
+            made = store.put_layer("files", group)
+            called = group[0].path if len(group) == 1 else f"{len(group)} large files"
+            say(f"{called}: {store.size(made.layer.size)}, {_state(made.new)}")
+            yield made.layer
+    code = [file for file in files if id(file) not in apart]
+    made = store.put_layer("code", code)
+    total = store.size(sum(_size(file) for file in code))
+    say(f"code: {len(code)} file{'s' * (len(code) != 1)}, {total}, {_state(made.new)}")
+    yield made.layer
+
+
+def _size(file: File) -> int:
+    if isinstance(file.content, bytes):
+        return len(file.content)
+    try:
+        return file.content.stat().st_size
+    except OSError as wrong:
+        raise BuildError(f"{file.content} cannot be read.", why=f"{wrong.strerror}.") from wrong
+
+
+def _state(new: bool) -> str:
+    return "new" if new else "ready"

@@ -24,6 +24,7 @@ from typing import Any
 from fairing import state
 from fairing.errors import DeployError
 from fairing.events import Event, FileInfo, Source, Stamp, Status, from_wire
+from fairing.oci.layer import PLACES
 from fairing.oci.unpack import unpack
 from fairing.ports import Report, Stream
 from fairing.runtime.frames import Decoder
@@ -46,11 +47,11 @@ class LocalDeployer:
         fairing, dependencies = layers["fairing"].folder, layers["dependencies"].folder
         assert fairing is not None and dependencies is not None  # noqa: S101 - by contract of "layers"
         try:
-            for part in ("", "logs", "spool", "work", "inputs", "code"):
+            for part in ("", "logs", "spool", "work", "inputs", "image"):
                 (folder / part).mkdir(mode=0o700)
             for layer in image.layers:
                 if layer.kind in {"code", "files"} and layer.digest:
-                    unpack(state.store() / "blobs" / layer.digest.replace(":", "/"), folder / "code")
+                    unpack(state.store() / "blobs" / layer.digest.replace(":", "/"), folder / "image")
             for file in workload.inputs:
                 (folder / "inputs" / file.path).write_bytes(file.read())
             _write_private(folder / "key", secrets.token_bytes(32))
@@ -255,6 +256,8 @@ def _spec(folder: Path, image: BuiltImage, workload: Workload, fairing: Path, de
         "count": group.count,
         "timeout": workload.timeout,
         "grace": workload.grace,
+        # What this run needs for as long as it runs: fairing prune leaves it.
+        "image": {"digest": image.digest, "trees": [layer.key for layer in image.layers if layer.folder]},
         "runner": {
             "entry": {
                 "kind": entry.kind,
@@ -263,7 +266,7 @@ def _spec(folder: Path, image: BuiltImage, workload: Workload, fairing: Path, de
                 "name": entry.name,
                 "arguments": list(entry.arguments),
             },
-            "code": str(folder / "code"),
+            "code": str(folder / "image" / PLACES["code"]),
             "roots": list(image.roots),
             "work": str(folder / "work"),
             "inputs": str(folder / "inputs"),
