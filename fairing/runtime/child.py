@@ -8,17 +8,24 @@ import importlib
 import io
 import logging
 import os
+import signal
 import sys
 import types
 from pathlib import Path
 from typing import Any
 
+from fairing.runtime import processes, rendezvous
+from fairing.runtime.pump import TERMINATED
 from fairing.runtime.tell import Teller
 
 
 def run(spec: dict[str, Any], output: int, error: int, mark: bytes) -> int:
     """Run the entry and return the exit code; the interpreter then ends as it always does."""
+    processes.die_with(os.getppid())
     os.setsid()
+    signal.signal(signal.SIGTERM, _end)  # the user's ``finally:`` runs
+    os.register_at_fork(after_in_child=_forked)
+    os.environ.update(rendezvous.variables(spec))
     os.dup2(output, 1)
     os.dup2(error, 2)
     os.set_inheritable(1, True)
@@ -44,3 +51,14 @@ def run(spec: dict[str, Any], output: int, error: int, mark: bytes) -> int:
     how = importlib.import_module(f"fairing.runtime.{entry['kind']}")
     code: int = how.run(spec, data, tell)
     return code
+
+
+def _end(*_: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut its ``finally:`` short
+    raise SystemExit(TERMINATED)
+
+
+def _forked() -> None:
+    """Let processes that the user's code forks die of SIGTERM as they always do."""
+    if signal.getsignal(signal.SIGTERM) is _end:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -35,6 +35,8 @@ PARTIAL_EVERY = 0.5
 PARTIAL_AFTER = 0.05
 HEARTBEAT = 10.0
 DRAIN = 1.0
+TERMINATED = 128 + signal.SIGTERM
+"""The exit code of a child that was asked to end, and did so as its ``finally:`` wanted."""
 _TOLD = frozenset({"text", "display", "clear", "progress", "metric", "cellstatus", "files", "result", "failure"})
 
 
@@ -69,8 +71,8 @@ def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: byte
     """Write the log until the child has ended and its output has been read; return the exit code to leave with."""
     key = Path(spec["key"]).read_bytes()
     spool = Path(spec["spool"])
-    log = Log(Encoder(key, spec["source"], _writer(1), _spooler(spool)), mark, spool)
     ended = _Ended(child)
+    log = Log(Encoder(key, spec["source"], _writer(1), _spooler(spool)), mark, spool, lambda: ended.terminated)
     poll = select.poll()
     for descriptor in (outputs, errors, ended.wakeup):
         poll.register(descriptor, select.POLLIN)
@@ -90,7 +92,9 @@ def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: byte
             heartbeat = time.monotonic() + HEARTBEAT
             log.event("metric", {"name": "memory", "value": _memory(child)})
     code = ended.wait()
-    log.close(code, ended.terminated)
+    told = log.close(code, ended.terminated, platform="outcome" in spec)
+    if "outcome" in spec:
+        Path(spec["outcome"]).write_text(json.dumps({"code": code, "told": told}))
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
     return code if code >= 0 else 128 - code
@@ -99,10 +103,11 @@ def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: byte
 class Log:
     """What the child says, on its way into the log."""
 
-    def __init__(self, encoder: Encoder, mark: bytes, spool: Path) -> None:
+    def __init__(self, encoder: Encoder, mark: bytes, spool: Path, stopped: Callable[[], bool] = lambda: False) -> None:
         self._encoder = encoder
         self._mark = mark
         self._spool = spool
+        self._stopped = stopped
         self._lines = {"stdout": Lines(), "stderr": Lines()}
         self._since = dict.fromkeys(self._lines, 0.0)
         self._partial_at = dict.fromkeys(self._lines, 0.0)
@@ -139,18 +144,23 @@ class Log:
                 self._partial_at[name] = now
                 self._encoder.partial(name, lines.state())
 
-    def close(self, code: int, terminated: bool) -> None:
-        """Write what is left, and how the child ended."""
+    def close(self, code: int, terminated: bool, platform: bool = False) -> str:
+        """Write what is left; return what the child told of its end: ``result``, ``failure`` or nothing.
+
+        Where no ``platform`` tells how a process ended whose code did not tell, it is told here.
+        """
         for name, lines in self._lines.items():
             rest = lines.rest()
             if rest:
                 self._encoder.text(name, rest, ended=False)
         self._encoder.checkpoint()
-        if terminated:
+        told = next((each for each in ("failure", "result") if each in self._told), "")
+        if terminated and not platform:
             self.event("failure", {"ename": "cancelled", "evalue": "", "code": code})
-        elif not self._told & {"result", "failure"}:
+        elif not told and not platform:
             name = signal.Signals(-code).name if code < 0 else ""
             self.event("failure", {"ename": "signal" if code < 0 else "exit", "evalue": name, "code": code})
+        return told
 
     def _due(self, name: str) -> float:
         return max(self._partial_at[name] + PARTIAL_EVERY, self._since[name] + PARTIAL_AFTER)
@@ -200,7 +210,11 @@ class Log:
             file.unlink()
         message = json.loads(payload)
         name = message.pop("k")
-        if name in _TOLD:
+        if name == "failure" and (self._stopped() or message.get("code") == TERMINATED):
+            # What its code raised because it was asked to end is not why it ended; it is told as text.
+            if message["ename"] not in {"SystemExit", "KeyboardInterrupt"}:
+                self._text("stderr", "".join(message.get("traceback", ())).encode())
+        elif name in _TOLD:
             self._told.add(name)
             self.event(name, message)
 

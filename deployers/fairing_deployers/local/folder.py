@@ -1,0 +1,167 @@
+"""A run's folder, as other processes see it: which runs there are, whether one lives, how it is, and how to reach it.
+
+Who may read the folder may ask; nothing of a run is known elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from fairing import state
+from fairing.errors import DeployError
+from fairing.events import FINAL, Source, Stamp, Status
+from fairing.runtime import cgroup
+from fairing.spec import Handle
+
+_RUN = Source("run")
+
+
+def find(handle: Handle) -> Path:
+    """Return a run's folder.
+
+    Raises:
+        DeployError: There is no such run, or what is left of it cannot be used.
+        AccessError: The folder belongs to another user.
+    """
+    folder = place(handle)
+    if folder is None or not folder.is_dir():
+        raise DeployError(f"There is no run {handle} on this machine.", fix="fairing.jobs() lists those there are.")
+    state.private(folder)
+    missing = [name for name in ("run.json", "key", "logs", "work", "spool") if not (folder / name).exists()]
+    if missing:
+        raise _damaged(handle, f"{missing[0]} is missing from its folder, {folder}")
+    return folder
+
+
+def place(handle: Handle) -> Path | None:
+    """Return where a run's folder would be; nowhere, for a name that could not be one."""
+    name = handle.parts[0]
+    if len(handle.parts) != 1 or name in {".", ".."} or {"/", "\\", "\0"} & set(name):
+        return None
+    return state.runs() / name
+
+
+def every() -> tuple[Handle, ...]:
+    """Return this user's runs, newest first."""
+    found = []
+    for folder in state.runs().iterdir():
+        try:
+            found.append(((folder / "run.json").stat().st_mtime_ns, folder.name))
+        except OSError:  # on its way in or out, or not a run
+            continue
+    return tuple(Handle("local", (name,)) for _, name in sorted(found, reverse=True))
+
+
+def spec(handle: Handle, folder: Path) -> dict[str, Any]:
+    """Return a run's own description.
+
+    Raises:
+        DeployError: It cannot be read.
+    """
+    return _read(handle, folder / "run.json")
+
+
+def status(handle: Handle, folder: Path) -> Status:
+    """Read how a run is.
+
+    Raises:
+        DeployError: What its folder says cannot be read.
+    """
+    alive = _alive(folder)
+    if (folder / "end.json").exists():  # looked for last: it is written before the lock is let go of
+        end = _read(handle, folder / "end.json")
+        if end.get("phase") not in FINAL:
+            raise _damaged(handle, "end.json does not say how it ended")
+        return Status(Stamp(_RUN, float(end.get("time", 0.0))), end["phase"], str(end.get("reason", "")))
+    stamp = Stamp(_RUN, time.time())
+    if alive:
+        return Status(stamp, "running")
+    return Status(stamp, "lost", "what watched over it was killed, and how it ended is not known")
+
+
+def connected(folder: Path) -> socket.socket:
+    """Connect to what watches over a run.
+
+    Raises:
+        OSError: Nothing does any more.
+    """
+    connection = socket.socket(socket.AF_UNIX)
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        # A socket's path may have about 100 bytes, and this folder's may have more.
+        near = Path(f"/proc/self/fd/{directory}/socket")
+        connection.connect(str(near if near.parent.exists() else folder / "socket"))
+    except OSError:
+        connection.close()
+        raise
+    finally:
+        os.close(directory)
+    return connection
+
+
+def cancel(folder: Path) -> None:
+    """Ask for a run's end, and wait until nothing of it is left."""
+    while True:
+        try:
+            with connected(folder) as asked:
+                asked.sendall(b"cancel\n")
+                while asked.recv(4096):
+                    pass
+        except ConnectionResetError:
+            continue  # it ended, or its supervisor did, before it read that; the next connection tells
+        except OSError:
+            return
+
+
+def remove(folder: Path) -> None:
+    """Remove a run's folder and its control groups; it must have ended."""
+    try:
+        described = json.loads((folder / "run.json").read_bytes())
+        groups = [str(group) for each in described["replicas"] for group in each["groups"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        groups = []
+    cgroup.remove(group for group in groups if group.startswith("/sys/fs/cgroup/"))
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():  # a folder that the run made unwritable
+        for path in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
+            path.chmod(0o700)
+        shutil.rmtree(folder)
+
+
+def _alive(folder: Path) -> bool:
+    import fcntl
+
+    try:
+        lock = os.open(folder / "lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(lock)
+
+
+def _read(handle: Handle, file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_bytes())
+    except (OSError, ValueError) as wrong:
+        raise _damaged(handle, f"{file.name} cannot be read ({type(wrong).__name__})") from wrong
+    if not isinstance(content, dict):
+        raise _damaged(handle, f"{file.name} is not what was written")
+    return content
+
+
+def _damaged(handle: Handle, why: str) -> DeployError:
+    return DeployError(
+        f"The run {handle} is damaged.", why=f"{why[:1].upper()}{why[1:]}.", fix="Its delete() removes what is left."
+    )
