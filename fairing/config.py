@@ -6,24 +6,88 @@ The current defaults of ``fairing.use`` are the one piece of global state in thi
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
 
+from fairing import settings
 from fairing.errors import ConfigError
-from fairing.options import NAMES, Options, nearest, options
-from fairing.spec import Target
+from fairing.options import LISTS, NAMES, Dependencies, Limits, OnInterrupt, Options, Texts, Variables, nearest, options
+from fairing.spec import Image, Target
 
-BUILT_IN = {"local": Target("local", "local", "append")}
+BUILT_IN: Mapping[str, Target] = {
+    "local": Target("local"),
+    "docker": Target("docker", "docker", "docker"),
+    "cluster": Target("cluster", "job", "append"),
+}
 
 _used = Options()
+_Layer: TypeAlias = "tuple[Callable[[str], str], Options]"
 
 
-def use(**given: object) -> None:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An option as it holds now: its value, and where that came from."""
+
+    name: str
+    value: Any
+    source: str
+
+
+class Settings(tuple[Setting, ...]):
+    """Settings that read well where they are shown."""
+
+    def __repr__(self) -> str:
+        rows = [(each.name, settings.text(each.value), each.source) for each in self]
+        wide = [max((len(row[at]) for row in rows), default=0) for at in range(2)]
+        return "\n".join(f"{name:<{wide[0]}}  {value:<{wide[1]}}  {source}" for name, value, source in rows)
+
+
+def use(
+    *,
+    target: Target | str | None = None,
+    deployer: str | None = None,
+    builder: str | None = None,
+    image: Image | str | None = None,
+    requirements: Texts = None,
+    groups: Texts = None,
+    dependencies: Dependencies | None = None,
+    include: Texts = None,
+    allow: Texts = None,
+    secrets: Texts = None,
+    env: Variables = None,
+    name: str | None = None,
+    workers: int | None = None,
+    kind: str | None = None,
+    cpu: float | None = None,
+    memory: str | int | None = None,
+    gpus: int | None = None,
+    limits: Limits | None = None,
+    timeout: float | None = None,
+    retries: int | None = None,
+    grace: float | None = None,
+    outputs: Texts = None,
+    max_size: str | int | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    trust: bool | None = None,
+    trust_html: bool | None = None,
+    dry_run: bool | None = None,
+) -> None:
     """Set options for every later call in this process; ``use()`` forgets them.
 
     Raises:
-        ConfigError: An option is unknown, or its value is not possible.
+        ConfigError: An option's value is not possible, or there is no such target.
+
+    Example:
+        >>> use(memory="2Gi")
+        >>> use()
     """
     global _used
-    _used = options(given).over(_used) if given else Options()
+    given = options(dict(locals()))
+    if given.target is not None:
+        _target(given.target, _files())
+    _used = given.over(_used) if given != Options() else Options()
 
 
 def settle(given: Options) -> tuple[Target, Options]:
@@ -32,17 +96,106 @@ def settle(given: Options) -> tuple[Target, Options]:
     Raises:
         ConfigError: No target has that name, or a setting is wrong.
     """
-    said = given.over(_used).over(_environment())
-    targets = BUILT_IN
-    name = said.target or "local"
-    if name not in targets:
-        raise ConfigError(f"There is no target {name!r}.", fix=nearest(name, tuple(targets)))
-    target = targets[name]
-    settled = said.over(Options(**dict(target.options)))
-    target = Target(name, settled.deployer or target.deployer, settled.builder or target.builder, target.options)
-    return target, settled
+    target, layers = _layers(given)
+    settled = Options()
+    for _, layer in layers:
+        settled = settled.over(layer)
+    return (
+        Target(target.name, settled.deployer or target.deployer, settled.builder or target.builder, target.options),
+        settled,
+    )
+
+
+def explain(given: Options | None = None) -> Settings:
+    """Return every option that something sets, with its value and where that came from.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
+    target, layers = _layers(given or Options())
+    found = {name: _first(name, layers) for name in NAMES}
+    plain = {"target": target.name, "deployer": target.deployer, "builder": target.builder}
+    for name, value in plain.items():
+        found[name] = found[name] or Setting(name, value, f"target {target.name}" if name != "target" else "default")
+    return Settings(each for each in found.values() if each is not None)
+
+
+def targets() -> Mapping[str, Target]:
+    """Return every target by its name: those that come with fairing, the person's, and the project's."""
+    return _targets(_files())
+
+
+def _layers(given: Options) -> tuple[Target, list[_Layer]]:
+    """Return the target, and every source of options, the strongest first."""
+    files = _files()
+    layers: list[_Layer] = [
+        (lambda _: "the call", given),
+        (lambda _: "fairing.use", _used),
+        (lambda name: f"FAIRING_{name.upper()}", _environment()),
+        *((file.place, file.options) for file in files),
+    ]
+    chosen = next((said.target for _, said in layers if said.target is not None), "local")
+    target = _target(chosen, files)
+    where = f"target {target.name}"
+    layers.append((lambda _: where, options(dict(target.options), where)))
+    return target, layers
+
+
+def _first(name: str, layers: list[_Layer]) -> Setting | None:
+    for place, layer in layers:
+        value = getattr(layer, name)
+        if value is not None:
+            return Setting(name, value, place(name))
+    return None
+
+
+def _target(chosen: Target | str, files: tuple[settings.Settings, ...]) -> Target:
+    if isinstance(chosen, Target):
+        options(dict(chosen.options), f"target {chosen.name}")
+        return chosen
+    known = _targets(files)
+    if chosen not in known:
+        raise ConfigError(f"There is no target {chosen!r}.", fix=nearest(chosen, tuple(known)))
+    return known[chosen]
+
+
+def _targets(files: tuple[settings.Settings, ...]) -> Mapping[str, Target]:
+    known = dict(BUILT_IN)
+    for file in reversed(files):
+        known.update({target.name: target for target in file.targets})
+    return known
+
+
+def _files() -> tuple[settings.Settings, ...]:
+    """Read the project's file and the person's own, the stronger first."""
+    return tuple(settings.read(path) for path in _paths())
+
+
+def _paths() -> Iterator[Path]:
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        named, project = folder / "fairing.toml", folder / "pyproject.toml"
+        if named.is_file():
+            yield named
+            break
+        if project.is_file() and settings.speaks(project):
+            yield project
+            break
+    shared = os.environ.get("XDG_CONFIG_HOME")
+    own = (Path(shared) if shared else Path.home() / ".config") / "fairing" / "config.toml"
+    if own.is_file():
+        yield own
 
 
 def _environment() -> Options:
-    given = {name: os.environ[f"FAIRING_{name.upper()}"] for name in NAMES if os.environ.get(f"FAIRING_{name.upper()}")}
-    return options(given, "environment")
+    said = Options()
+    for name in NAMES:
+        variable = f"FAIRING_{name.upper()}"
+        if text := os.environ.get(variable):
+            said = options({name: _split(name, text)}, variable).over(said)
+    return said
+
+
+def _split(name: str, text: str) -> Any:
+    """Read a list out of one variable: one item, or several between commas."""
+    return [part.strip() for part in text.split(",") if part.strip()] if name in LISTS or name == "env" else text

@@ -7,13 +7,23 @@ with one spelling. A test holds the signatures of the verbs against this list.
 from __future__ import annotations
 
 import difflib
+import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from fairing.errors import ConfigError
-from fairing.spec import Image
+from fairing.spec import Image, Target
+
+Texts: TypeAlias = "str | Sequence[str] | None"
+"""How a person gives a list of texts: a list, or one text."""
+Variables: TypeAlias = "str | Mapping[str, str] | Sequence[str] | None"
+"""How a person gives environment variables: ``{"A": "3"}``, ``["A=3"]`` or ``"A=3"``."""
+Dependencies: TypeAlias = Literal["installed", "resolved"]
+Limits: TypeAlias = Literal["enforce", "best-effort"]
+OnInterrupt: TypeAlias = Literal["detach", "cancel"]
 
 
 def _option(default: Any, about: str) -> Any:
@@ -24,13 +34,13 @@ def _option(default: Any, about: str) -> Any:
 class Options:
     """How something is to be run; ``None`` leaves it to the target."""
 
-    target: str | None = _option(None, "where to run: local, or a target of your settings")
+    target: Target | str | None = _option(None, "where to run: local, or a target of your settings")
     deployer: str | None = _option(None, "the deployer, instead of the target's")
     builder: str | None = _option(None, "the builder, instead of the target's")
     image: Image | str | None = _option(None, "the image to start from")
     requirements: tuple[str, ...] | None = _option(None, "packages to install (a list), or a file that lists them")
     groups: tuple[str, ...] | None = _option(None, "dependency groups of pyproject.toml to install")
-    dependencies: Literal["installed", "resolved"] | None = _option(
+    dependencies: Dependencies | None = _option(
         None, "installed: this environment's own files; resolved: by uv, for the run's platform"
     )
     include: tuple[str, ...] | None = _option(None, "data files to take along, as globs")
@@ -45,17 +55,16 @@ class Options:
     cpu: float | None = _option(None, "processors of each worker")
     memory: str | None = _option(None, "memory of each worker, such as 4Gi")
     gpus: int | None = _option(None, "GPUs of each worker")
-    limits: Literal["enforce", "best-effort"] | None = _option(
-        None, "what to do where cpu and memory cannot be limited"
-    )
+    limits: Limits | None = _option(None, "what to do where cpu and memory cannot be limited")
     timeout: float | None = _option(None, "seconds until the run is stopped")
     retries: int | None = _option(None, "how often a run that was killed or lost starts again")
     grace: float | None = _option(None, "seconds between asking a run to end and ending it")
     outputs: tuple[str, ...] | None = _option(None, "files of the working folder to bring back, as globs")
     max_size: str | None = _option(None, "the largest global or argument that is taken along, such as 64Mi")
-    on_interrupt: Literal["detach", "cancel"] | None = _option(None, "what Ctrl-C does to the run")
+    on_interrupt: OnInterrupt | None = _option(None, "what Ctrl-C does to the run")
     trust: bool | None = _option(None, "load values of runs that were not started from here")
     trust_html: bool | None = _option(None, "show scripts in HTML that the run displays")
+    dry_run: bool | None = _option(None, "print what would be built, and run nothing")
 
     def over(self, below: Options) -> Options:
         """Return these options, with those of ``below`` where these say nothing."""
@@ -66,8 +75,8 @@ class Options:
 NAMES = tuple(each.name for each in fields(Options))
 ABOUT: Mapping[str, str] = {each.name: each.metadata["about"] for each in fields(Options)}
 
-_LISTS = frozenset({"requirements", "groups", "include", "allow", "secrets", "outputs"})
-_NUMBERS: Mapping[str, type] = {
+LISTS = frozenset({"requirements", "groups", "include", "allow", "secrets", "outputs"})
+NUMBERS: Mapping[str, type] = {
     "cpu": float,
     "timeout": float,
     "grace": float,
@@ -75,8 +84,8 @@ _NUMBERS: Mapping[str, type] = {
     "gpus": int,
     "retries": int,
 }
-_FLAGS = frozenset({"trust", "trust_html"})
-_CHOICES: Mapping[str, tuple[str, ...]] = {
+FLAGS = frozenset({"trust", "trust_html", "dry_run"})
+CHOICES: Mapping[str, tuple[str, ...]] = {
     "dependencies": ("installed", "resolved"),
     "limits": ("enforce", "best-effort"),
     "on_interrupt": ("detach", "cancel"),
@@ -121,59 +130,96 @@ def octets(text: str | int) -> int:
         >>> octets("4Gi"), octets("500M")
         (4294967296, 500000000)
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", str(text).strip().lower())
+    found = re.fullmatch(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([kmgt]?i?)b?", str(text).strip().lower())
     if not found or found[2] not in _UNITS:
         raise ConfigError(f"{text!r} is not a size.", fix="Write it like 500M, 4Gi or 1073741824.")
     return int(float(found[1]) * _UNITS[found[2]])
 
 
 def _value(name: str, value: Any, where: str) -> Any:
-    if name in _LISTS:
-        return (value,) if isinstance(value, str) else tuple(str(each) for each in value)
+    if name in LISTS:
+        return _texts(name, value, where)
     if name == "env":
         return _environment(value, where)
-    if name in _NUMBERS:
+    if name in NUMBERS:
         return _number(name, value, where)
-    if name in _FLAGS:
-        return value if isinstance(value, bool) else _flag(name, str(value), where)
-    if name in _CHOICES and value not in _CHOICES[name]:
-        raise ConfigError(_place(f"{name}={value!r} is not possible", where), fix=f"Use {' or '.join(_CHOICES[name])}.")
+    if name in FLAGS:
+        return value if isinstance(value, bool) else _flag(name, value, where)
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ConfigError(_place(f"{name}={value!r} is not possible", where), fix=f"Use {' or '.join(CHOICES[name])}.")
     if name in {"memory", "max_size"}:
-        octets(value)
-        return str(value)
+        return _size(name, value, where)
+    if (name, type(value)) in {("image", Image), ("target", Target)}:
+        return value
+    return _text(name, value, where)
+
+
+def _text(name: str, value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ConfigError(_place(f"{name}={value!r} is not possible", where), fix=f"{name} is a text.")
     return value
+
+
+def _texts(name: str, value: Any, where: str) -> tuple[str, ...]:
+    given = [value] if isinstance(value, str | os.PathLike) else value
+    if not isinstance(given, list | tuple | set | frozenset):
+        raise ConfigError(_place(f"{name}={value!r} is not possible", where), fix=f"{name} is a list of texts.")
+    ordered = sorted(given, key=str) if isinstance(given, set | frozenset) else given
+    return tuple(_text(name, os.fspath(each) if isinstance(each, os.PathLike) else each, where) for each in ordered)
+
+
+def _size(name: str, value: Any, where: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ConfigError(
+            _place(f"{name}={value!r} is not possible", where), fix="Write it like 500M, 4Gi or 1073741824."
+        )
+    try:
+        octets(value)
+    except ConfigError as wrong:
+        raise ConfigError(_place(f"{name}={value!r} is not possible", where), fix=wrong.fix) from None
+    return str(value)
 
 
 def _number(name: str, value: Any, where: str) -> float | int:
     try:
-        number = _NUMBERS[name](value)
-        if isinstance(value, bool) or number != float(value) or number < _LEAST[name]:
+        number: float | int = NUMBERS[name](value)
+        if isinstance(value, bool) or not math.isfinite(number) or number != float(value) or number < _LEAST[name]:
             raise ValueError(value)
-    except (TypeError, ValueError) as wrong:
-        kind = "a whole number" if _NUMBERS[name] is int else "a number"
+    except (TypeError, ValueError, OverflowError):
+        kind = "a whole number" if NUMBERS[name] is int else "a number"
         raise ConfigError(
             _place(f"{name}={value!r} is not possible", where), fix=f"{name} is {kind}, at least {_LEAST[name]:g}."
-        ) from wrong
-    return number  # type: ignore[no-any-return]
+        ) from None
+    return number
 
 
-def _flag(name: str, text: str, where: str) -> bool:
-    if text.lower() in {"1", "true", "yes", "on", ""}:
+def _flag(name: str, value: Any, where: str) -> bool:
+    text = value.lower() if isinstance(value, str) else None
+    if text in {"1", "true", "yes", "on"}:
         return True
-    if text.lower() in {"0", "false", "no", "off"}:
+    if text in {"0", "false", "no", "off"}:
         return False
-    raise ConfigError(_place(f"{name}={text!r} is not possible", where), fix="Use true or false.")
+    raise ConfigError(_place(f"{name}={value!r} is not possible", where), fix="Use true or false.")
 
 
 def _environment(value: Any, where: str) -> tuple[tuple[str, str], ...]:
-    if isinstance(value, Mapping):
-        return tuple((str(name), str(each)) for name, each in value.items())
-    pairs = [value] if isinstance(value, str) else list(value)
-    read = [tuple(pair.split("=", 1)) if isinstance(pair, str) else tuple(pair) for pair in pairs]
-    for pair in read:
-        if len(pair) != 2 or not pair[0]:
-            raise ConfigError(_place(f"env={'='.join(pair)!r} is not possible", where), fix="Write NAME=VALUE.")
-    return tuple((name, str(each)) for name, each in read)
+    pairs = list(value.items()) if isinstance(value, Mapping) else value
+    given = [pairs] if isinstance(pairs, str) else pairs
+    if not isinstance(given, list | tuple):
+        raise ConfigError(_place(f"env={value!r} is not possible", where), fix="Write NAME=VALUE.")
+    return tuple(_variable(pair, where) for pair in given)
+
+
+def _variable(pair: Any, where: str) -> tuple[str, str]:
+    parts = (
+        tuple(pair.split("=", 1)) if isinstance(pair, str) else tuple(pair) if isinstance(pair, list | tuple) else ()
+    )
+    if len(parts) != 2 or not isinstance(parts[0], str) or not isinstance(parts[1], str | int | float):
+        raise ConfigError(_place(f"env={pair!r} is not possible", where), fix="Write NAME=VALUE.")
+    name, text = parts[0], str(parts[1])
+    if not name or "=" in name or "\0" in name + text:
+        raise ConfigError(_place(f"env={pair!r} is not possible", where), fix="Write NAME=VALUE.")
+    return name, text
 
 
 def _place(what: str, where: str) -> str:

@@ -239,14 +239,32 @@ class Workload:
     log_level: int = 30
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Target:
-    """A named place to run: which deployer, which builder, and options that hold there unless said otherwise."""
+    """A named place to run: which deployer, which builder, and options that hold there unless said otherwise.
+
+    Example:
+        >>> Target("small", memory="2Gi").options
+        (('memory', '2Gi'),)
+    """
 
     name: str
     deployer: str
     builder: str
-    options: tuple[tuple[str, Any], ...] = ()
+    options: tuple[tuple[str, Any], ...]
+
+    def __init__(
+        self,
+        name: str,
+        deployer: str = "local",
+        builder: str = "append",
+        options: tuple[tuple[str, Any], ...] = (),
+        **defaults: Any,
+    ) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "deployer", deployer)
+        object.__setattr__(self, "builder", builder)
+        object.__setattr__(self, "options", (*options, *defaults.items()))
 
 
 @dataclass(frozen=True, slots=True)
