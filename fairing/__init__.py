@@ -12,12 +12,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fairing.api import attach as attach
+    from fairing.api import build as build
+    from fairing.api import preview as preview
+    from fairing.api import run_cell as run_cell
+    from fairing.api import run_notebook as run_notebook
+    from fairing.api import run_script as run_script
     from fairing.api import submit as submit
     from fairing.api import train as train
+    from fairing.config import use as use
     from fairing.errors import FairingError as FairingError
     from fairing.job import Job as Job
+    from fairing.remote import remote as remote
+    from fairing.runs import attach as attach
+    from fairing.runs import jobs as jobs
     from fairing.spec import Image as Image
+    from fairing.spec import Target as Target
 
 __version__ = "0.1.0"
 
@@ -25,12 +34,47 @@ _HOMES = {
     "FairingError": "fairing.errors",
     "Image": "fairing.spec",
     "Job": "fairing.job",
-    "attach": "fairing.api",
+    "Target": "fairing.spec",
+    "attach": "fairing.runs",
+    "build": "fairing.api",
+    "jobs": "fairing.runs",
+    "preview": "fairing.api",
+    "remote": "fairing.remote",
+    "run_cell": "fairing.api",
+    "run_notebook": "fairing.api",
+    "run_script": "fairing.api",
     "submit": "fairing.api",
     "train": "fairing.api",
+    "use": "fairing.config",
 }
 
-__all__ = ["FairingError", "Image", "Job", "attach", "submit", "train"]
+__all__ = [
+    "FairingError",
+    "Image",
+    "Job",
+    "Target",
+    "attach",
+    "build",
+    "jobs",
+    "preview",
+    "remote",
+    "run_cell",
+    "run_notebook",
+    "run_script",
+    "submit",
+    "train",
+    "use",
+]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register ``%fairing`` and ``%%fairing``: what ``%load_ext fairing`` calls."""
+    import_module("fairing.jupyter.magics").load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take ``%fairing`` and ``%%fairing`` away again."""
+    import_module("fairing.jupyter.magics").unload(shell)
 
 
 def __getattr__(name: str) -> Any:

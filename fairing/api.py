@@ -1,70 +1,381 @@
-"""The verbs, as a person types them: each is a capture, and one way through the stages."""
+"""The verbs, as a person types them: each is a capture, and one way through the stages.
+
+Every verb spells out every option of ``fairing.options``, so that an editor shows them; a test holds them together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from os import PathLike
+from typing import Any, TypeVar, cast
 
-from fairing import config, inside
-from fairing.capture import function as functions
+from fairing import inside
 from fairing.job import Job
-from fairing.options import Options, octets, options
-from fairing.output.show import show, sink
-from fairing.spec import Captured, Group, Handle, Image, Resources, Target, Workload
+from fairing.options import Dependencies, Limits, OnInterrupt, Texts, Variables, said, verb
+from fairing.spec import BuiltImage, Image, Report, Target
+from fairing.start import make, shown, start, take, take_cell
+
+R = TypeVar("R")
 
 
+@verb
 def train(
-    function: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **given: Any
-) -> Any:
-    """Run a function elsewhere, show what it prints as it prints it, and return what it returns."""
+    function: Callable[..., R],
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    target: Target | str | None = None,
+    deployer: str | None = None,
+    builder: str | None = None,
+    image: Image | str | None = None,
+    requirements: Texts = None,
+    groups: Texts = None,
+    dependencies: Dependencies | None = None,
+    include: Texts = None,
+    allow: Texts = None,
+    secrets: Texts = None,
+    env: Variables = None,
+    name: str | None = None,
+    workers: int | None = None,
+    kind: str | None = None,
+    cpu: float | None = None,
+    memory: str | int | None = None,
+    gpus: int | None = None,
+    limits: Limits | None = None,
+    timeout: float | None = None,
+    retries: int | None = None,
+    grace: float | None = None,
+    outputs: Texts = None,
+    max_size: str | int | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    trust: bool | None = None,
+    trust_html: bool | None = None,
+    dry_run: bool | None = None,
+) -> R:
+    """Run a function elsewhere, show what it prints as it prints it, and return what it returns.
+
+    Args:
+        function: The function, as it is now.
+        args: What it is called with.
+        kwargs: What it is called with, by name.
+
+    The other arguments are options, listed below.
+
+    Raises:
+        FairingError: Something is wrong with what was asked, or with the run.
+        Exception: What the function itself raises, as itself.
+
+    Example:
+        >>> train(pow, args=(2, 5))  # doctest: +SKIP
+        32
+    """
+    given = said(locals())
     if inside.here(given):
-        return inside.call(function, args, kwargs)
-    job = submit(function, args, kwargs, **given)
-    return show(job, options(given))
+        return cast(R, inside.call(function, args, kwargs))
+    return cast(R, shown(*take(function, args, kwargs, given)))
 
 
+@verb
 def submit(
-    function: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **given: Any
+    subject: Callable[..., Any] | str | PathLike[str],
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    target: Target | str | None = None,
+    deployer: str | None = None,
+    builder: str | None = None,
+    image: Image | str | None = None,
+    requirements: Texts = None,
+    groups: Texts = None,
+    dependencies: Dependencies | None = None,
+    include: Texts = None,
+    allow: Texts = None,
+    secrets: Texts = None,
+    env: Variables = None,
+    name: str | None = None,
+    workers: int | None = None,
+    kind: str | None = None,
+    cpu: float | None = None,
+    memory: str | int | None = None,
+    gpus: int | None = None,
+    limits: Limits | None = None,
+    timeout: float | None = None,
+    retries: int | None = None,
+    grace: float | None = None,
+    outputs: Texts = None,
+    max_size: str | int | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    trust: bool | None = None,
+    trust_html: bool | None = None,
+    dry_run: bool | None = None,
 ) -> Job:
-    """Start a function elsewhere, and return at once."""
-    if inside.here(given):
-        return inside.submit(function, args, kwargs)
-    target, settled = config.settle(options(given))
-    captured = functions.capture(function, tuple(args), dict(kwargs or {}))
-    return start(captured, target, settled)
+    """Start something elsewhere, and return at once.
+
+    Args:
+        subject: A function, or the path of a notebook or of a script.
+        args: What the function is called with; a script's command line.
+        kwargs: What the function is called with, by name; a notebook's parameters.
+
+    The other arguments are options, listed below.
+
+    Raises:
+        FairingError: Something is wrong with what was asked.
+
+    Example:
+        >>> job = submit("train.py", args=["--depth", "8"])  # doctest: +SKIP
+    """
+    given = said(locals())
+    if callable(subject) and inside.here(given):
+        return inside.submit(subject, args, kwargs)
+    return start(*take(subject, args, kwargs, given))
 
 
-def attach(handle: str) -> Job:
-    """Return a run by its handle."""
-    return Job(Handle.parse(handle))
+@verb
+def run_notebook(
+    path: str | PathLike[str] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    target: Target | str | None = None,
+    deployer: str | None = None,
+    builder: str | None = None,
+    image: Image | str | None = None,
+    requirements: Texts = None,
+    groups: Texts = None,
+    dependencies: Dependencies | None = None,
+    include: Texts = None,
+    allow: Texts = None,
+    secrets: Texts = None,
+    env: Variables = None,
+    name: str | None = None,
+    workers: int | None = None,
+    kind: str | None = None,
+    cpu: float | None = None,
+    memory: str | int | None = None,
+    gpus: int | None = None,
+    limits: Limits | None = None,
+    timeout: float | None = None,
+    retries: int | None = None,
+    grace: float | None = None,
+    outputs: Texts = None,
+    max_size: str | int | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    trust: bool | None = None,
+    trust_html: bool | None = None,
+    dry_run: bool | None = None,
+) -> Any:
+    """Run a notebook elsewhere, from its first cell to its last, and show its output.
+
+    Args:
+        path: The notebook; without one, the notebook this is called from.
+        parameters: Values for the names of its ``parameters`` cell.
+
+    The other arguments are options, listed below.
+
+    Raises:
+        FairingError: Something is wrong with what was asked, or with the run.
+    """
+    given = said(locals())
+    return shown(*take(path, (), parameters, given))
 
 
-def start(captured: Captured, target: Target, settled: Options) -> Job:
-    """Launch what was captured."""
-    from fairing import launch  # here, since inside a run the verbs work without what the stages need
+@verb
+def run_script(
+    path: str | PathLike[str],
+    arguments: Sequence[str] = (),
+    *,
+    target: Target | str | None = None,
+    deployer: str | None = None,
+    builder: str | None = None,
+    image: Image | str | None = None,
+    requirements: Texts = None,
+    groups: Texts = None,
+    dependencies: Dependencies | None = None,
+    include: Texts = None,
+    allow: Texts = None,
+    secrets: Texts = None,
+    env: Variables = None,
+    name: str | None = None,
+    workers: int | None = None,
+    kind: str | None = None,
+    cpu: float | None = None,
+    memory: str | int | None = None,
+    gpus: int | None = None,
+    limits: Limits | None = None,
+    timeout: float | None = None,
+    retries: int | None = None,
+    grace: float | None = None,
+    outputs: Texts = None,
+    max_size: str | int | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    trust: bool | None = None,
+    trust_html: bool | None = None,
+    dry_run: bool | None = None,
+) -> None:
+    """Run a script elsewhere, as ``python path arguments`` would, and show what it prints.
 
-    with sink(captured.report) as report:
-        handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, report)
-    return Job(handle, captured.report)
+    Args:
+        path: The script, a ``.py`` file.
+        arguments: Its command line.
+
+    The other arguments are options, listed below.
+
+    Raises:
+        RunFailed: The script ended with another exit code than 0.
+        FairingError: Something is wrong with what was asked.
+
+    Example:
+        >>> run_script("train.py", ["--depth", "8"])  # doctest: +SKIP
+    """
+    given = said(locals())
+    shown(*take(path, arguments, None, given))
 
 
-def image(settled: Options) -> Image:
-    """Return the image that the options name."""
-    return settled.image if isinstance(settled.image, Image) else Image(settled.image or "host")
+@verb
+def run_cell(
+    source: str,
+    names: MutableMapping[str, Any] | None = None,
+    bring: Sequence[str] = (),
+    *,
+    wait: bool = True,
+    target: Target | str | None = None,
+    deployer: str | None = None,
+    builder: str | None = None,
+    image: Image | str | None = None,
+    requirements: Texts = None,
+    groups: Texts = None,
+    dependencies: Dependencies | None = None,
+    include: Texts = None,
+    allow: Texts = None,
+    secrets: Texts = None,
+    env: Variables = None,
+    name: str | None = None,
+    workers: int | None = None,
+    kind: str | None = None,
+    cpu: float | None = None,
+    memory: str | int | None = None,
+    gpus: int | None = None,
+    limits: Limits | None = None,
+    timeout: float | None = None,
+    retries: int | None = None,
+    grace: float | None = None,
+    outputs: Texts = None,
+    max_size: str | int | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    trust: bool | None = None,
+    trust_html: bool | None = None,
+    dry_run: bool | None = None,
+) -> Job | None:
+    """Run the text of a cell elsewhere: what ``%%fairing`` does.
+
+    Args:
+        source: The text, as it stands in the cell.
+        names: Where the names that it reads are looked up, and where those that it brings back are set.
+        bring: Names to bring back; ``["*"]`` brings all that can be pickled.
+        wait: Show the run until it ends; else start it, and return its job.
+
+    The other arguments are options, listed below.
+
+    Raises:
+        FairingError: Something is wrong with what was asked, or with the run.
+        Exception: What the cell itself raises, as itself.
+
+    Example:
+        >>> names = {"a": 2}
+        >>> run_cell("b = a * 3", names, bring=["b"])  # doctest: +SKIP
+        >>> names["b"]  # doctest: +SKIP
+        6
+    """
+    given = said(locals())
+    space = {} if names is None else names
+    taken = take_cell(source, space, bring, given)
+    if not wait:
+        return start(*taken)
+    space.update(shown(*taken) or {})
+    return None
 
 
-def workload(captured: Captured, settled: Options) -> Workload:
-    """Return the workload that the options describe."""
-    memory = None if settled.memory is None else octets(settled.memory)
-    resources = Resources(settled.cpu, memory, settled.gpus or 0)
-    return Workload(
-        name=settled.name or captured.bundle.entry.name,
-        groups=(Group("worker", settled.workers or 1, resources),),
-        inputs=captured.inputs,
-        env=settled.env or (),
-        timeout=settled.timeout,
-        retries=settled.retries or 0,
-        outputs=settled.outputs or (),
-        grace=10.0 if settled.grace is None else settled.grace,
-        limits=settled.limits or "enforce",
-    )
+@verb
+def preview(
+    subject: Callable[..., Any] | str | PathLike[str],
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    target: Target | str | None = None,
+    deployer: str | None = None,
+    builder: str | None = None,
+    image: Image | str | None = None,
+    requirements: Texts = None,
+    groups: Texts = None,
+    dependencies: Dependencies | None = None,
+    include: Texts = None,
+    allow: Texts = None,
+    secrets: Texts = None,
+    env: Variables = None,
+    name: str | None = None,
+    workers: int | None = None,
+    kind: str | None = None,
+    cpu: float | None = None,
+    memory: str | int | None = None,
+    gpus: int | None = None,
+    limits: Limits | None = None,
+    timeout: float | None = None,
+    retries: int | None = None,
+    grace: float | None = None,
+    outputs: Texts = None,
+    max_size: str | int | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    trust: bool | None = None,
+    trust_html: bool | None = None,
+    dry_run: bool | None = None,
+) -> Report:
+    """Say what would be taken along; nothing is built and nothing runs.
+
+    It takes what ``submit`` takes, and refuses what that would refuse while capturing.
+
+    Example:
+        >>> preview(pow, args=(2, 5)).entry  # doctest: +SKIP
+        'pow'
+    """
+    captured, _, _ = take(subject, args, kwargs, said(locals()))
+    return captured.report
+
+
+@verb
+def build(
+    subject: Callable[..., Any] | str | PathLike[str],
+    *,
+    target: Target | str | None = None,
+    deployer: str | None = None,
+    builder: str | None = None,
+    image: Image | str | None = None,
+    requirements: Texts = None,
+    groups: Texts = None,
+    dependencies: Dependencies | None = None,
+    include: Texts = None,
+    allow: Texts = None,
+    secrets: Texts = None,
+    env: Variables = None,
+    name: str | None = None,
+    workers: int | None = None,
+    kind: str | None = None,
+    cpu: float | None = None,
+    memory: str | int | None = None,
+    gpus: int | None = None,
+    limits: Limits | None = None,
+    timeout: float | None = None,
+    retries: int | None = None,
+    grace: float | None = None,
+    outputs: Texts = None,
+    max_size: str | int | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    trust: bool | None = None,
+    trust_html: bool | None = None,
+    dry_run: bool | None = None,
+) -> BuiltImage:
+    """Make the image that a run of this would start from, and run nothing.
+
+    Example:
+        >>> build("train.py").digest  # doctest: +SKIP
+        'sha256:…'
+    """
+    return make(*take(subject, (), None, said(locals())))

@@ -13,7 +13,20 @@ from typing import Any, TypeAlias
 
 from fairing import settings
 from fairing.errors import ConfigError
-from fairing.options import LISTS, NAMES, Dependencies, Limits, OnInterrupt, Options, Texts, Variables, nearest, options
+from fairing.options import (
+    LISTS,
+    NAMES,
+    Dependencies,
+    Limits,
+    OnInterrupt,
+    Options,
+    Texts,
+    Variables,
+    nearest,
+    options,
+    said,
+    verb,
+)
 from fairing.spec import Image, Target
 
 BUILT_IN: Mapping[str, Target] = {
@@ -44,6 +57,7 @@ class Settings(tuple[Setting, ...]):
         return "\n".join(f"{name:<{wide[0]}}  {value:<{wide[1]}}  {source}" for name, value, source in rows)
 
 
+@verb
 def use(
     *,
     target: Target | str | None = None,
@@ -84,7 +98,7 @@ def use(
         >>> use()
     """
     global _used
-    given = options(dict(locals()))
+    given = options(said(locals()))
     if given.target is not None:
         _target(given.target, _files())
     _used = given.over(_used) if given != Options() else Options()

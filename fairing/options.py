@@ -7,12 +7,14 @@ with one spelling. A test holds the signatures of the verbs against this list.
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from fairing.errors import ConfigError
 from fairing.spec import Image, Target
@@ -24,6 +26,7 @@ Variables: TypeAlias = "str | Mapping[str, str] | Sequence[str] | None"
 Dependencies: TypeAlias = Literal["installed", "resolved"]
 Limits: TypeAlias = Literal["enforce", "best-effort"]
 OnInterrupt: TypeAlias = Literal["detach", "cancel"]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _option(default: Any, about: str) -> Any:
@@ -112,6 +115,42 @@ def options(given: Mapping[str, Any], where: str = "") -> Options:
     if unknown:
         raise ConfigError(_place(f"There is no option {unknown[0]!r}", where), fix=nearest(unknown[0], NAMES))
     return Options(**{name: _value(name, value, where) for name, value in given.items() if value is not None})
+
+
+def said(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a verb's caller said of its options, out of the verb's own ``locals()``."""
+    return {name: given[name] for name in NAMES if given.get(name) is not None}
+
+
+def verb(function: F) -> F:
+    """Refuse an option that does not exist with the nearest one that does, where Python would only say no."""
+    names = frozenset(inspect.signature(function).parameters)
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        if not names.issuperset(kwargs):
+            _refuse(next(name for name in kwargs if name not in names), args[0] if args else None)
+        return function(*args, **kwargs)
+
+    checked.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nOptions:\n{_described()}"
+    return cast(F, checked)
+
+
+def _described() -> str:
+    return "\n".join(f"    {name}: {about}." for name, about in ABOUT.items())
+
+
+def _refuse(name: str, subject: Any) -> None:
+    try:
+        own = callable(subject) and name in inspect.signature(subject).parameters
+    except ValueError:
+        own = False
+    called = getattr(subject, "__name__", "the function")
+    raise ConfigError(
+        f"There is no option {name!r}.",
+        why=f"{name} is an argument of {called}." if own else "",
+        fix=f"Write kwargs={{{name!r}: …}}." if own else nearest(name, NAMES),
+    )
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -123,7 +123,8 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         import tomli as tomllib
 
     try:
-        return tomllib.loads(text)
+        document: dict[str, Any] = tomllib.loads(text)
+        return document
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as wrong:
         raise ConfigError(f"{path} is not TOML.", why=f"{wrong}.") from None
 

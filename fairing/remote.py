@@ -1,0 +1,153 @@
+"""Options bound to a function: ``@fairing.remote(gpus=1)``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from fairing import api
+from fairing.errors import CaptureError
+from fairing.job import Job
+from fairing.options import Dependencies, Limits, OnInterrupt, Texts, Variables, options, said, verb
+from fairing.spec import Image, Target
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Remote(Generic[P, R]):
+    """A function and the options to run it with: calling it runs it here, ``.remote`` and ``.submit`` there."""
+
+    def __init__(self, function: Callable[P, R], given: Mapping[str, Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.__wrapped__ = function
+        self.__fairing__ = dict(given)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function here."""
+        return self.__wrapped__(*args, **kwargs)
+
+    def remote(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function elsewhere with these arguments, show what it prints, and return its value."""
+        return api.train(self, args, kwargs)
+
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Start the function elsewhere with these arguments, and return at once."""
+        return api.submit(self, args, kwargs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Remote[..., R]:
+        """Be a method, where the function stands in a class."""
+        return self if instance is None else Remote(functools.partial(self.__wrapped__, instance), self.__fairing__)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as the function itself: in the run there is nothing to decorate."""
+        return _itself, (self.__wrapped__,)
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.__fairing__.items())
+        return f"<{self.__wrapped__!r} with {given}>" if given else repr(self.__wrapped__)
+
+
+@overload
+def remote(function: Callable[P, R], /) -> Remote[P, R]: ...
+
+
+@overload
+def remote(
+    *,
+    target: Target | str | None = None,
+    deployer: str | None = None,
+    builder: str | None = None,
+    image: Image | str | None = None,
+    requirements: Texts = None,
+    groups: Texts = None,
+    dependencies: Dependencies | None = None,
+    include: Texts = None,
+    allow: Texts = None,
+    secrets: Texts = None,
+    env: Variables = None,
+    name: str | None = None,
+    workers: int | None = None,
+    kind: str | None = None,
+    cpu: float | None = None,
+    memory: str | int | None = None,
+    gpus: int | None = None,
+    limits: Limits | None = None,
+    timeout: float | None = None,
+    retries: int | None = None,
+    grace: float | None = None,
+    outputs: Texts = None,
+    max_size: str | int | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    trust: bool | None = None,
+    trust_html: bool | None = None,
+    dry_run: bool | None = None,
+) -> Callable[[Callable[P, R]], Remote[P, R]]: ...
+
+
+@verb
+def remote(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    target: Target | str | None = None,
+    deployer: str | None = None,
+    builder: str | None = None,
+    image: Image | str | None = None,
+    requirements: Texts = None,
+    groups: Texts = None,
+    dependencies: Dependencies | None = None,
+    include: Texts = None,
+    allow: Texts = None,
+    secrets: Texts = None,
+    env: Variables = None,
+    name: str | None = None,
+    workers: int | None = None,
+    kind: str | None = None,
+    cpu: float | None = None,
+    memory: str | int | None = None,
+    gpus: int | None = None,
+    limits: Limits | None = None,
+    timeout: float | None = None,
+    retries: int | None = None,
+    grace: float | None = None,
+    outputs: Texts = None,
+    max_size: str | int | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    trust: bool | None = None,
+    trust_html: bool | None = None,
+    dry_run: bool | None = None,
+) -> Any:
+    """Bind options to a function.
+
+    Args:
+        function: The function; without it, a decorator is returned.
+
+    The other arguments are options, listed below.
+
+    Raises:
+        ConfigError: An option's value is not possible.
+
+    Example:
+        >>> @remote(memory="2Gi")
+        ... def double(x: int) -> int:
+        ...     return 2 * x
+        >>> double(4)  # here; double.remote(4) elsewhere
+        8
+    """
+    given = said(locals())
+    options(given)
+    if function is None:
+        return lambda bare: Remote(_callable(bare), given)
+    return Remote(_callable(function), given)
+
+
+def _callable(function: Any) -> Any:
+    if callable(function):
+        return function
+    raise CaptureError(f"{function!r} is not a function.", fix="Put @fairing.remote above a function.")
+
+
+def _itself(function: Any) -> Any:
+    return function

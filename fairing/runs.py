@@ -1,0 +1,58 @@
+"""Runs that exist already: found by their handles, or listed."""
+
+from __future__ import annotations
+
+from fairing import config, plugins
+from fairing.errors import FairingError
+from fairing.job import Job
+from fairing.options import Options
+from fairing.spec import Handle, Target
+
+
+class Jobs(list[Job]):
+    """Runs that read well where they are shown."""
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Return each run's handle, phase and reason."""
+        return [(str(job.handle), *_now(job)) for job in self]
+
+    def __repr__(self) -> str:
+        rows = self.rows()
+        if not rows:
+            return "no runs"
+        wide = max(len(row[0]) for row in rows)
+        return "\n".join(f"{handle:<{wide}}  {phase:<9}  {reason}".rstrip() for handle, phase, reason in rows)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        cells = ["".join(f"<td style='text-align:left'>{escape(text)}</td>" for text in row) for row in self.rows()]
+        head = "".join(f"<th style='text-align:left'>{text}</th>" for text in ("run", "phase", ""))
+        return f"<table><tr>{head}</tr>{''.join(f'<tr>{each}</tr>' for each in cells)}</table>" if cells else "no runs"
+
+
+def attach(handle: str | Handle) -> Job:
+    """Return a run by its handle, whoever started it.
+
+    Raises:
+        ConfigError: It is not a handle.
+    """
+    return Job(handle if isinstance(handle, Handle) else Handle.parse(handle))
+
+
+def jobs(target: Target | str | None = None) -> Jobs:
+    """Return the runs that are known at a target, the newest first.
+
+    Raises:
+        ConfigError: There is no such target.
+    """
+    there, _ = config.settle(Options(target=target))
+    return Jobs(Job(handle) for handle in plugins.deployer(there.deployer).list(there))
+
+
+def _now(job: Job) -> tuple[str, str]:
+    try:
+        status = job.status
+    except FairingError as gone:  # it was deleted since it was listed
+        return "gone", str(gone.what)
+    return status.phase, status.reason

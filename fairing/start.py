@@ -1,0 +1,96 @@
+"""From what a person named to a run that has started: taken, described, launched."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, TypeAlias
+
+from fairing import config
+from fairing.errors import CaptureError
+from fairing.job import Job
+from fairing.options import Options, octets, options
+from fairing.output.show import show, sink
+from fairing.spec import BuiltImage, Captured, Group, Image, Resources, Target, Workload
+
+Taken: TypeAlias = tuple[Captured, Target, Options]
+
+
+def take(subject: Any, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, given: Mapping[str, Any]) -> Taken:
+    """Capture a function, a notebook or a script, with the target and the options that hold for it.
+
+    Raises:
+        CaptureError: It is none of these, or cannot be taken.
+        ConfigError: An option is wrong.
+    """
+    decorated: Mapping[str, Any] = getattr(subject, "__fairing__", {})
+    target, settled = config.settle(options({**decorated, **given}))
+    function = subject.__wrapped__ if decorated or hasattr(subject, "__fairing__") else subject
+    if callable(function):
+        from fairing.capture import function as functions
+
+        return functions.capture(function, tuple(args or ()), dict(kwargs or {})), target, settled
+    if isinstance(subject, str | os.PathLike) and str(subject).endswith(".py"):
+        from fairing.capture import script
+
+        return script.capture(os.fspath(subject), tuple(args or ()), settled), target, settled
+    if subject is None or (isinstance(subject, str | os.PathLike) and str(subject).endswith(".ipynb")):
+        notebook = importlib.import_module("fairing.capture.notebook")
+        return notebook.capture(subject, dict(kwargs or {}), settled), target, settled
+    raise CaptureError(
+        f"{subject!r} is not a function, a notebook or a script.",
+        fix="Pass the function itself, without calling it, or the path of a .ipynb or .py file.",
+    )
+
+
+def take_cell(source: str, names: MutableMapping[str, Any], bring: Sequence[str], given: Mapping[str, Any]) -> Taken:
+    """Capture the text of a cell with the names that it reads."""
+    from fairing.capture import cell
+
+    target, settled = config.settle(options(given))
+    return cell.capture(source, names, tuple(bring), settled), target, settled
+
+
+def start(captured: Captured, target: Target, settled: Options) -> Job:
+    """Launch what was captured."""
+    from fairing import launch  # here, since inside a run the verbs work without what the stages need
+
+    with sink(captured.report) as report:
+        handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, report)
+    return Job(handle, captured.report)
+
+
+def shown(captured: Captured, target: Target, settled: Options) -> Any:
+    """Launch what was captured, show it until it ends, and return its value."""
+    return show(start(captured, target, settled), settled)
+
+
+def make(captured: Captured, target: Target, settled: Options) -> BuiltImage:
+    """Build what was captured, and launch nothing."""
+    from fairing import launch
+
+    with sink(captured.report) as report:
+        return launch.build(captured.bundle, image(settled), target, report)
+
+
+def image(settled: Options) -> Image:
+    """Return the image that the options name."""
+    return settled.image if isinstance(settled.image, Image) else Image(settled.image or "host")
+
+
+def workload(captured: Captured, settled: Options) -> Workload:
+    """Return the workload that the options describe."""
+    memory = None if settled.memory is None else octets(settled.memory)
+    resources = Resources(settled.cpu, memory, settled.gpus or 0)
+    return Workload(
+        name=settled.name or captured.bundle.entry.name,
+        groups=(Group("worker", settled.workers or 1, resources),),
+        inputs=captured.inputs,
+        env=settled.env or (),
+        timeout=settled.timeout,
+        retries=settled.retries or 0,
+        outputs=settled.outputs or (),
+        grace=10.0 if settled.grace is None else settled.grace,
+        limits=settled.limits or "enforce",
+    )
