@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias
 
 StreamName: TypeAlias = Literal["stdout", "stderr"]
 Phase: TypeAlias = Literal["building", "pending", "running", "succeeded", "failed", "cancelled", "lost"]
@@ -195,6 +195,11 @@ KINDS: dict[str, type[Any]] = {
     kind.__name__.lower(): kind
     for kind in (Text, Display, Clear, Progress, Metric, Status, CellStatus, Files, Result, Failure, Lost)
 }
+
+
+def assert_never(event: NoReturn) -> NoReturn:
+    """Say to the type checker that every kind of event has been matched (``typing`` has this from Python 3.11 on)."""
+    raise AssertionError(f"an event of an unknown kind: {event!r}")
 
 
 def from_wire(kind: str, body: dict[str, Any], source: Source, time: float, seq: int | None) -> Event:
