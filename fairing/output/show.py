@@ -3,31 +3,162 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
-from fairing.events import Event, Text
+from fairing.events import Event, Source, Stamp, Text
 from fairing.options import Options
-from fairing.ports import Report as Reporter
-from fairing.spec import Report
+from fairing.output.card import Head
+from fairing.spec import Handle
+
+BEAT = 0.1
+"""Seconds without an event after which a sink is told so."""
+
+
+class Screen(Protocol):
+    """A sink that a person looks at: it also knows the run's name, and shows that time passes."""
+
+    def started(self, handle: str) -> None:
+        """Say which run it is."""
+        ...
+
+    def note(self, sentence: str) -> None:
+        """Say a last sentence."""
+        ...
+
+    def show(self, event: Event) -> None:
+        """Show an event."""
+        ...
+
+    def beat(self) -> None:
+        """Nothing came for a moment."""
+        ...
+
+    def close(self) -> None:
+        """Bring what is shown to its final state."""
+        ...
+
+
+class Beats(Protocol):
+    """Events, and ``None`` when nothing came for a moment; iterating can go on after an interrupt."""
+
+    def __iter__(self) -> Iterator[Event | None]:
+        """Iterate."""
+        ...
+
+    def close(self) -> None:
+        """Stop following."""
+        ...
+
+
+class Followed(Protocol):
+    """What can be shown: a job."""
+
+    handle: Handle
+
+    def beats(self, every: float) -> Beats:
+        """Give its events, and ``None`` when nothing came for that many seconds."""
+        ...
+
+    def cancel(self) -> None:
+        """Stop it."""
+        ...
+
+
+class Detached(KeyboardInterrupt):
+    """The cell was interrupted, and the run goes on."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+class Stopped(KeyboardInterrupt):
+    """The cell was interrupted, and the run was cancelled."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
 
 
 @contextmanager
-def sink(report: Report) -> Iterator[Reporter]:
-    """Show what was captured, then what the stages say."""
-    yield _show
+def opened(head: Head, said: Options) -> Iterator[Screen]:
+    """Open the place where a person looks: the cell, or the terminal; it is brought to its final state at the end."""
+    screen = screen_of(head, said)
+    try:
+        yield screen
+    except KeyboardInterrupt as interrupted:
+        if not isinstance(interrupted, Detached | Stopped):
+            screen.note("It was interrupted before it was started.")
+        raise
+    finally:
+        screen.close()
 
 
-def show(job: Any, said: Options) -> Any:
-    """Show a run's events until it ends, and return its value."""
-    for event in job.events():
-        _show(event)
-    return job.result()
+def screen_of(head: Head, said: Options) -> Screen:
+    """Return the sink for wherever this process shows things to a person."""
+    shell = _shell()
+    if shell is None:
+        from fairing.output.terminal import Terminal
+
+        return Terminal(head, sys.stdout, sys.stderr, replicas=said.workers or 1)
+    from fairing.output.cell import Cell
+
+    return Cell(
+        shell, head, live=_live(shell), trust_html=bool(said.trust_html), replicas=said.workers or 1
+    )
 
 
-def _show(event: Event) -> None:
-    if isinstance(event, Text):
-        out = sys.stdout if event.stream == "stdout" else sys.stderr
-        out.write(event.text)
-        out.flush()
+def follow(job: Followed, screen: Screen, said: Options) -> None:
+    """Show a run's events until it ends; Ctrl-C leaves it running, or cancels it where the options say so.
+
+    Raises:
+        Detached: It was interrupted and goes on.
+        Stopped: It was interrupted and is cancelled.
+    """
+    screen.started(str(job.handle))
+    events = job.beats(BEAT)
+    try:
+        _drain(events, screen)
+    except KeyboardInterrupt:
+        if said.on_interrupt != "cancel":
+            raise _detached(job, screen) from None
+        job.cancel()
+        _drain(events, screen)
+        raise Stopped(f"{job.handle} was cancelled; what it wrote is kept.") from None
+    finally:
+        events.close()
+
+
+def say(screen: Screen, sentence: str) -> None:
+    """Show a line of our own, in order with the run's."""
+    screen.show(Text(Stamp(Source("run"), time.time()), sentence + "\n"))
+
+
+def _detached(job: Followed, screen: Screen) -> Detached:
+    how = f'fairing.attach("{job.handle}").follow() shows it, fairing.attach("{job.handle}").cancel() stops it'
+    screen.note("Interrupted here; the run goes on.")
+    return Detached(f"The run goes on: {how} (also %fairing attach, %fairing cancel).")
+
+
+def _drain(events: Beats, screen: Screen) -> None:
+    for event in events:
+        if event is None:
+            screen.beat()
+        else:
+            screen.show(event)
+
+
+def _shell() -> Any:
+    """Return the IPython shell of a kernel, if this runs in one."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell if getattr(shell, "kernel", None) is not None else None
+
+
+def _live(shell: Any) -> bool:
+    """Say whether a person's front end runs this cell: it takes input, which nbclient and papermill do not."""
+    try:
+        return bool(shell.get_parent()["content"]["allow_stdin"])
+    except (AttributeError, KeyError, TypeError):
+        return False
