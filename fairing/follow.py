@@ -67,6 +67,11 @@ class Merged:
     def __iter__(self) -> Iterator[Event | None]:
         return self
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed before its end."""
+        return self._closed.is_set()
+
     def __next__(self) -> Event | None:
         while self._running and not self._closed.is_set():
             try:

@@ -2,57 +2,310 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Iterator
+import fnmatch
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
-from fairing import plugins
-from fairing.errors import RunFailed
-from fairing.events import Event, Failure, Result, Status
-from fairing.follow import follow
+from fairing import failures, plugins, results, state
+from fairing.errors import ResultRefused
+from fairing.events import FINAL, Event, Failure, FileInfo, Payload, Status
+from fairing.follow import Merged, asynchronously
+from fairing.options import Options
+from fairing.output import card
+from fairing.output.card import Head
+from fairing.output.fold import View, fold
+from fairing.output.show import follow, opened
 from fairing.spec import Handle, Report
+
+QUIET = 0.25
+"""Seconds without output after which a log that is still being written counts as read up to now."""
 
 
 class Job:
-    """A run that was started, here or elsewhere."""
+    """A run that was started, here or elsewhere.
 
-    def __init__(self, handle: Handle, report: Report | None = None) -> None:
+    Example:
+        >>> job = fairing.submit(train)  # doctest: +SKIP
+        >>> job.result()  # doctest: +SKIP
+    """
+
+    handle: Handle
+    report: Report | None = None
+    _view = View()
+    _complete = False
+    _hint: failures.Hint | None = None
+    _shown_in: int | None = None
+
+    def __init__(self, handle: Handle, report: Report | None = None, hint: failures.Hint | None = None) -> None:
         self.handle = handle
         self.report = report
+        self._hint = hint
         self._deployer = plugins.deployer(handle.deployer)
-        self._end: Result | Failure | None = None
 
     @property
     def status(self) -> Status:
-        """How it is now."""
-        return self._deployer.status(self.handle)
+        """How it is now.
+
+        Raises:
+            DeployError: There is no such run.
+        """
+        if self._view.status is not None and self._view.over:
+            return self._view.status
+        status = self._deployer.status(self.handle)
+        self._view = fold(self._view, status)
+        return status
 
     def events(self, since: float | None = None) -> Iterator[Event]:
-        """Follow it from its start, or from ``since``."""
-        for event in follow(self._deployer.streams(self.handle, since)):
-            if isinstance(event, Result | Failure):
-                self._end = event
-            yield event
+        """Follow it from its start, or from ``since`` (seconds since 1970), until it ends."""
+        beats = Beats(self, None, since)
+        try:
+            for event in beats:
+                if event is not None:
+                    yield event
+        finally:
+            beats.close()
 
-    def result(self) -> Any:
-        """Wait for its end and return its value, or raise its exception."""
-        if self._end is None:
-            for _ in self.events():
-                pass
-        if isinstance(self._end, Result):
-            assert self._end.payload.inline is not None  # noqa: S101
-            return pickle.loads(self._end.payload.inline)  # noqa: S301
-        if self._end is None:
-            raise RunFailed(f"{self.handle} ended without a value.", why=self.status.reason)
-        failed = RunFailed(f"{self.handle} failed.", why=f"{self._end.ename}: {self._end.evalue}")
-        if self._end.exception is not None and self._end.exception.inline is not None:
-            raise pickle.loads(self._end.exception.inline) from failed  # noqa: S301
-        raise failed
+    def beats(self, every: float | None) -> Beats:
+        """Follow it from its start; ``None`` says that nothing came for ``every`` seconds."""
+        return Beats(self, every)
+
+    def follow(self, **options: Any) -> Any:
+        """Show it here until it ends, as if this cell had started it, and return its value.
+
+        Args:
+            options: ``on_interrupt``, ``trust``, ``trust_html`` and ``outputs``, as of ``fairing.train``.
+        """
+        said = Options(**options)
+        with opened(Head(self._name()), said) as screen:
+            follow(self, screen, said)
+            bring(self, said)
+        return self.result(trust=said.trust)
+
+    def logs(self, to: str | os.PathLike[str] | None = None) -> Any:
+        """Return what it has written so far; or write all of it to a file, until it ends.
+
+        Args:
+            to: The file; its path is returned.
+
+        Example:
+            >>> job.logs()  # doctest: +SKIP
+            >>> job.logs("run.log")  # doctest: +SKIP
+        """
+        from fairing.output.file import File
+
+        if to is None:
+            return self._read()
+        path = Path(to)
+        with path.open("w", encoding="utf-8", errors="surrogateescape", newline="", buffering=1 << 18) as file:
+            sink = File(file)
+            for event in self.beats(0.2):
+                if event is None:
+                    sink.beat()
+                else:
+                    sink.show(event)
+            sink.close()
+        return path
+
+    def wait(self, timeout: float | None = None) -> Status:
+        """Wait for its end, at most ``timeout`` seconds, and return how it ended.
+
+        Raises:
+            TimeoutError: It is still running then; it goes on.
+        """
+        if self._complete:
+            return self.status
+        until = None if timeout is None else time.monotonic() + timeout
+        beats = self.beats(None if timeout is None else min(0.1, timeout / 4))
+        try:
+            for _ in beats:
+                if until is not None and time.monotonic() > until:
+                    raise TimeoutError(f"{self.handle} is still running after {timeout:g} s; it goes on.")
+        finally:
+            beats.close()
+        return self.status
+
+    def result(self, timeout: float | None = None, *, raw: bool = False, trust: bool | None = None) -> Any:
+        """Wait for its end and return its value, or raise its exception.
+
+        Args:
+            timeout: Seconds to wait.
+            raw: Return the value's bytes as the run pickled them, and load nothing.
+            trust: Load it although the run was not submitted from here.
+
+        Raises:
+            TimeoutError: It is still running then; it goes on.
+            ResultRefused: The value cannot, or must not, be loaded here.
+            RunFailed: The run ended badly, and not by an exception that exists here.
+            Exception: What the run's code raised, as itself.
+        """
+        self.wait(timeout)
+        result = self._view.result
+        if result is None or (self._view.status is not None and self._view.status.phase != "succeeded"):
+            may = results.trusted(self.handle, trust)
+            raise failures.error(
+                self.handle, self._view, lambda failure, payload: self._exception(failure, payload, may), self._hint
+            )
+        data = results.fetch(result.payload, result.at.source, self._pieces)
+        return data if raw else results.load(result.payload, data, results.trusted(self.handle, trust))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the value's bytes to a file, and load nothing; return the file's path."""
+        file = Path(path)
+        file.write_bytes(self.result(raw=True))
+        return file
+
+    def files(self) -> tuple[FileInfo, ...]:
+        """List what it left in its working folder, as it is now."""
+        return self._deployer.files(self.handle)
+
+    def download(self, pattern: str = "*", to: str | os.PathLike[str] = ".") -> tuple[Path, ...]:
+        """Bring files of its working folder here.
+
+        Args:
+            pattern: A glob over the whole path or the file's name: ``"*.csv"``, ``"models/*"``.
+            to: The folder to put them in, under their own paths; files that are there are replaced.
+        """
+        found = [file.path for file in self.files() if _matches(file.path, pattern)]
+        return tuple(self._bring(path, Path(to)) for path in found)
 
     def cancel(self) -> None:
-        """Stop it; its output stays."""
+        """Stop it and return when it has stopped; what it wrote stays."""
         self._deployer.cancel(self.handle)
 
     def delete(self) -> None:
         """Remove it and everything that was made for it."""
         self._deployer.delete(self.handle)
+        state.forget(str(self.handle))
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        async def result() -> Any:
+            if not self._complete:
+                async for _ in self:
+                    pass
+            return self.result()
+
+        return result().__await__()
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return asynchronously(lambda: self.beats(None))
+
+    def __repr__(self) -> str:
+        step = self._view.steps[-1:]
+        return f"Job({str(self.handle)!r}{''.join(f', {card.WORDS[each.phase]}' for each in step)})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Show what is known of it, without asking anybody."""
+        head = Head(self._name(), handle=str(self.handle))
+        if _execution() is not None and self._shown_in == _execution():
+            return {"text/plain": repr(self)}  # its card is in this cell already
+        now = time.time()
+        return {"text/plain": card.text(head, self._view, now), "text/html": card.html(head, self._view, now)}
+
+    def _name(self) -> str:
+        return self.report.entry if self.report else self.handle.parts[-1]
+
+    def _read(self) -> str:
+        import io
+
+        from fairing.output.file import File
+
+        out = io.StringIO()
+        sink, beats = File(out), self.beats(QUIET)
+        try:
+            for event in beats:
+                if event is None:
+                    break
+                sink.show(event)
+        finally:
+            beats.close()
+        sink.close()
+        return Log(out.getvalue())
+
+    def _pieces(self, path: str) -> Iterator[bytes]:
+        yield from self._deployer.read(self.handle, path)
+
+    def _exception(self, failure: Failure, payload: Payload, may: bool) -> Any:
+        data = results.fetch(payload, failure.at.source, self._pieces)
+        return results.load(payload, data, may)
+
+    def _bring(self, path: str, to: Path) -> Path:
+        file = to / path
+        if Path(path).is_absolute() or not file.resolve().is_relative_to(to.resolve()):
+            raise ResultRefused(
+                f"The file {path!r} of {self.handle} was not brought here.", why=f"It leads out of {to}."
+            )
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_name(f".{file.name}.part")
+        with part.open("wb") as out:
+            for piece in self._pieces(f"work/{path}"):
+                out.write(piece)
+        part.replace(file)
+        return file
+
+
+class Beats:
+    """A job's events; what they tell is kept in the job. Iterating can go on after an interrupt."""
+
+    def __init__(self, job: Job, every: float | None, since: float | None = None) -> None:
+        self._job = job
+        self._merged = Merged(job._deployer.streams(job.handle, since), every)
+        self._view = View()
+        self._whole = since is None
+
+    def __iter__(self) -> Iterator[Event | None]:
+        return self
+
+    def __next__(self) -> Event | None:
+        try:
+            event = next(self._merged)
+        except StopIteration:
+            self._ended()
+            raise
+        if event is not None:
+            self._view = fold(self._view, event)
+            if self._whole:
+                self._job._view = self._view
+        return event
+
+    def close(self) -> None:
+        """Stop following, from any thread."""
+        self._merged.close()
+
+    def _ended(self) -> None:
+        job = self._job
+        if not self._whole or self._merged.closed:
+            return
+        if not self._view.over:
+            job._view = fold(self._view, job._deployer.status(job.handle))
+        job._complete = job._view.status is not None and job._view.status.phase in FINAL
+
+
+class Log(str):
+    """Text that shows as itself where a cell displays it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def bring(job: Job, said: Options, missed: Callable[[str], object] | None = None) -> None:
+    """Bring the files that ``outputs`` names into this folder."""
+    for pattern in said.outputs or ():
+        if not job.download(pattern) and missed:
+            missed(f"outputs: the run left no file that matches {pattern!r}")
+
+
+def _matches(path: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path.rpartition("/")[2], pattern)
+
+
+def _execution() -> int | None:
+    import sys
+
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "execution_count", None)

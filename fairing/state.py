@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -27,6 +28,21 @@ def store() -> Path:
     return private(home() / "store")
 
 
+def record(handle: str) -> None:
+    """Keep in mind that a run was submitted from here: only its values are loaded without being asked to."""
+    _record(handle).touch(0o600)
+
+
+def recorded(handle: str) -> bool:
+    """Say whether a run was submitted from here."""
+    return _record(handle).exists()
+
+
+def forget(handle: str) -> None:
+    """Forget a run that was deleted."""
+    _record(handle).unlink(missing_ok=True)
+
+
 def private(folder: Path) -> Path:
     """Make a folder that only its owner can enter, or make sure that it is one.
 
@@ -44,3 +60,7 @@ def private(folder: Path) -> Path:
     if os.name == "posix" and seen.st_mode & 0o077:
         folder.chmod(0o700)
     return folder
+
+
+def _record(handle: str) -> Path:
+    return private(home() / "submitted") / hashlib.sha256(handle.encode()).hexdigest()

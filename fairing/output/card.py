@@ -123,11 +123,10 @@ def size(octets: float) -> str:
     """
     if octets < 1000:
         return f"{octets:.0f} bytes"
-    for unit in ("kB", "MB", "GB"):
-        octets /= 1000
-        if octets < 999.95:
-            break
-    return f"{octets:.1f} {unit}"
+    octets, units = octets / 1000, ["kB", "MB", "GB"]
+    while octets >= 999.95 and len(units) > 1:
+        octets, units = octets / 1000, units[1:]
+    return f"{octets:.1f} {units[0]}"
 
 
 def _timeline(view: View, now: float) -> str:

@@ -141,7 +141,10 @@ class Cell:
 
     def _card(self, *, update: bool = True) -> None:
         now = self._drawn_at = self._clock()
-        data = {"text/plain": card.text(self._head, self._view, now), "text/html": card.html(self._head, self._view, now)}
+        data = {
+            "text/plain": card.text(self._head, self._view, now),
+            "text/html": card.html(self._head, self._view, now),
+        }
         self._publish(data, {}, self._id, update=update)
 
     def _display(self, event: Display) -> None:

@@ -117,7 +117,7 @@ def fold(view: View, event: Event) -> View:
         case Display() | Clear():
             return view
         case _:
-            assert_never(event)
+            return assert_never(event)
 
 
 def _text(view: View, text: str) -> View:
@@ -152,9 +152,15 @@ def _cells(cells: Cells, event: CellStatus) -> Cells:
 
 
 def _first(known: Failure | None, event: Failure) -> Failure:
-    """Choose between two failures: what was stopped because of another's failure is not what went wrong."""
-    if known is None or (known.ename == "cancelled" and event.ename != "cancelled"):
+    """Choose between two failures: the cause, not what was stopped because of it."""
+    if known is None or _weight(event) > _weight(known):
         return event
-    if event.ename != "cancelled" and event.at.time < known.at.time:
-        return event
-    return known
+    return event if _weight(event) == _weight(known) and event.at.time < known.at.time else known
+
+
+def _weight(failure: Failure) -> int:
+    if failure.ename == "cancelled":
+        return 0
+    if failure.at.source.role == "run":
+        return 3  # what watches over the run knows why a process was killed; the process does not
+    return 1 if failure.ename in {"signal", "exit"} else 2

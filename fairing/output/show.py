@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from fairing.events import Event, Source, Stamp, Text
 from fairing.options import Options
 from fairing.output.card import Head
-from fairing.spec import Handle
+from fairing.spec import Handle, Report
 
 BEAT = 0.1
 """Seconds without an event after which a sink is told so."""
@@ -95,6 +95,20 @@ def opened(head: Head, said: Options) -> Iterator[Screen]:
         screen.close()
 
 
+@contextmanager
+def sink(report: Report) -> Iterator[Callable[[Event], None]]:
+    """Show what the stages say, with a card of its own."""
+    with opened(Head(report.entry), Options()) as screen:
+        yield screen.show
+
+
+def show(job: Any, said: Options) -> Any:
+    """Show a run until it ends, with a card of its own, and return its value."""
+    return job.follow(
+        on_interrupt=said.on_interrupt, trust=said.trust, trust_html=said.trust_html, outputs=said.outputs
+    )
+
+
 def screen_of(head: Head, said: Options) -> Screen:
     """Return the sink for wherever this process shows things to a person."""
     shell = _shell()
@@ -104,9 +118,7 @@ def screen_of(head: Head, said: Options) -> Screen:
         return Terminal(head, sys.stdout, sys.stderr, replicas=said.workers or 1)
     from fairing.output.cell import Cell
 
-    return Cell(
-        shell, head, live=_live(shell), trust_html=bool(said.trust_html), replicas=said.workers or 1
-    )
+    return Cell(shell, head, live=_live(shell), trust_html=bool(said.trust_html), replicas=said.workers or 1)
 
 
 def follow(job: Followed, screen: Screen, said: Options) -> None:

@@ -1,4 +1,4 @@
-"""The elements and attributes of HTML and SVG that may be shown, spelled as SVG, which is particular about case, needs."""
+"""The elements and attributes of HTML and SVG that may be shown, spelled as SVG needs them: there case counts."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ ATTRIBUTES = {name.lower(): name for name in _ATTRIBUTES.split()}
 VOID = frozenset({"br", "col", "hr", "img", "input", "source", "wbr"})
 """Elements that have no end."""
 
-DROPPED = frozenset(
-    """
-    script iframe object applet frameset noscript noembed noframes template xmp plaintext textarea select math metadata
-    foreignobject listing
-    """.split()
-)
+_DROPPED = """
+script iframe object applet frameset noscript noembed noframes template xmp plaintext textarea select math metadata
+foreignobject listing
+"""
+
+DROPPED = frozenset(_DROPPED.split())
 """Elements whose content is not shown either; of all others that are not known here, the content is."""

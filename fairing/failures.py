@@ -1,0 +1,112 @@
+"""How a run's bad end is raised here: as the user's own exception where that exists, else as one of ours, in words."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fairing.errors import OutOfMemory, RunCancelled, RunFailed, RunKilled, RunLost, RunTimedOut
+from fairing.events import Failure, Payload, Status
+from fairing.output.fold import View
+from fairing.spec import Handle
+
+Hint = Callable[[str], str | None]
+"""From a path or module that the run missed, to the option that would have taken it along."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """The lines that a cell shows for an exception of a run: those of the run, not ours. IPython calls it."""
+
+    lines: tuple[str, ...]
+
+    def __call__(self) -> list[str]:
+        """Return the lines."""
+        return list(self.lines)
+
+
+def error(
+    handle: Handle, view: View, load: Callable[[Failure, Payload], object], hint: Hint | None = None
+) -> BaseException:
+    """Return what to raise for a run that did not give a value.
+
+    Args:
+        handle: The run.
+        view: What is known of it.
+        load: Loads the exception itself; may raise anything.
+        hint: Finds the option for what was missing.
+    """
+    failure, status = view.failure, view.status
+    advice = (hint(failure.missing) or "") if hint and failure and failure.missing else ""
+    ended = _ended(handle, failure, status, view, advice)
+    if failure is None or not failure.traceback or type(ended) is not RunFailed:
+        return ended
+    lines = _lines(handle, failure, advice)
+    _show(ended, lines)
+    if failure.exception is None:
+        return ended
+    try:
+        original = load(failure, failure.exception)
+    except Exception as unloadable:  # noqa: BLE001 - loading may fail in any way, and the text is shown anyhow
+        ended.__cause__ = unloadable
+        return ended
+    if not isinstance(original, BaseException):
+        return ended
+    original.__cause__ = ended
+    _show(original, lines)
+    return original
+
+
+def _ended(handle: Handle, failure: Failure | None, status: Status | None, view: View, advice: str) -> RunFailed:
+    phase, reason = (status.phase, status.reason) if status else ("lost", "")
+    if phase == "cancelled":
+        return RunCancelled(f"{handle} was cancelled.", fix="Its output is kept: job.logs().")
+    if failure is None:
+        if phase == "lost":
+            return RunLost(f"{handle} was lost.", why=_sentence(reason) + _last(view))
+        return RunFailed(f"{handle} ended without a value.", why=_sentence(reason) + _last(view), fix=advice)
+    ename, evalue, code = failure.ename, failure.evalue, failure.code
+    if ename == "timeout":
+        return RunTimedOut(f"{handle} was stopped: {evalue or reason}.", fix="A larger timeout= gives it more time.")
+    if ename == "memory":
+        why = _sentence(evalue) or "It used more than it may."
+        return OutOfMemory(f"{handle} ran out of memory.", why=why + _last(view), fix="Ask for more with memory=.")
+    if ename == "lost":
+        return RunLost(f"{handle} was lost.", why=_sentence(evalue or reason) + _last(view))
+    if ename == "cancelled":
+        return RunCancelled(f"{handle} was cancelled.", fix="Its output is kept: job.logs().")
+    if ename == "signal":
+        why = "Its memory may have run out, or a library crashed." if evalue in {"SIGKILL", "SIGSEGV"} else ""
+        return RunKilled(f"{handle} was killed by {evalue or 'a signal'}.", why=why + _last(view))
+    if ename in {"SystemExit", "exit"}:
+        by = "sys.exit" if ename == "SystemExit" else "os._exit"
+        value = evalue if ename == "SystemExit" and evalue else code
+        return RunFailed(f"{handle} ended with {by}({value}).", why=_last(view).lstrip("\n"))
+    return RunFailed(f"{handle} failed.", why=_sentence(f"{ename}: {evalue}".rstrip(": ")), fix=advice)
+
+
+def _show(error: BaseException, lines: tuple[str, ...]) -> None:
+    """Show the run's lines wherever this error is shown: in a cell instead of our frames, elsewhere as a note."""
+    error._render_traceback_ = Remote(lines)  # type: ignore[attr-defined]
+    if sys.version_info >= (3, 11) and isinstance(error, RunFailed):
+        error.add_note("\n".join(lines))
+
+
+def _lines(handle: Handle, failure: Failure, advice: str) -> tuple[str, ...]:
+    text = "".join(line if line.endswith("\n") else line + "\n" for line in failure.traceback)
+    lines = text.rstrip("\n").split("\n")
+    if lines[0].startswith("Traceback "):
+        lines[0] = f"Traceback in {failure.at.source} of {handle} (most recent call last):"
+    return (*lines, *([advice] if advice else []))
+
+
+def _last(view: View) -> str:
+    """Return the last lines of the log, where no Python traceback tells what happened."""
+    lines = [line for line in view.tail if line.strip()]
+    return "\nThe last lines of its log:\n" + "\n".join(f"    {line}" for line in lines) + "\n" if lines else ""
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if not text or text[-1] in ".!?" else text + "."
