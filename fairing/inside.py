@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
 from typing import Any
 
-from fairing.events import Event, Phase, Source, Stamp, Status
+from fairing.events import Event, FileInfo, Phase, Source, Stamp, Status
 from fairing.job import Job
 from fairing.spec import Handle
 
@@ -62,6 +62,8 @@ def submit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[st
 class Done(Job):
     """A job that was done in place: it has ended, and has its value or its error."""
 
+    _complete = True
+
     def __init__(self, function: Callable[..., Any], value: Any, error: BaseException | None = None) -> None:
         self.handle = Handle("inside", (os.environ.get(RUN, "run"), getattr(function, "__name__", "function")))
         self.report = None
@@ -84,6 +86,14 @@ class Done(Job):
         if self._error is not None:
             raise self._error
         return self._value
+
+    def logs(self, to: object = None) -> str:
+        """Return nothing: what it printed was printed in place."""
+        return ""
+
+    def files(self) -> tuple[FileInfo, ...]:
+        """Return nothing: what it wrote lies where this run's own files lie."""
+        return ()
 
     def cancel(self) -> None:
         """Do nothing: it has ended."""

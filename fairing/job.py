@@ -180,6 +180,10 @@ class Job:
         self._deployer.delete(self.handle)
         state.forget(str(self.handle))
 
+    def carded(self) -> None:
+        """Remember that the cell that runs shows this job's card already."""
+        self._shown_in = _execution()
+
     def __await__(self) -> Generator[Any, None, Any]:
         async def result() -> Any:
             if not self._complete:

@@ -7,11 +7,12 @@ import os
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, TypeAlias
 
-from fairing import config
+from fairing import config, state
 from fairing.errors import CaptureError
-from fairing.job import Job
+from fairing.job import Job, bring
 from fairing.options import Options, octets, options
-from fairing.output.show import show, sink
+from fairing.output.card import Head
+from fairing.output.show import Screen, follow, opened, say
 from fairing.spec import BuiltImage, Captured, Group, Image, Resources, Target, Workload
 
 Taken: TypeAlias = tuple[Captured, Target, Options]
@@ -53,25 +54,35 @@ def take_cell(source: str, names: MutableMapping[str, Any], bring: Sequence[str]
 
 
 def start(captured: Captured, target: Target, settled: Options) -> Job:
-    """Launch what was captured."""
-    from fairing import launch  # here, since inside a run the verbs work without what the stages need
-
-    with sink(captured.report) as report:
-        handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, report)
-    return Job(handle, captured.report)
+    """Launch what was captured, and show its card once."""
+    with opened(head(captured, target), settled) as screen:
+        job = _launched(captured, target, settled, screen)
+        screen.started(str(job.handle))
+        screen.note("It goes on by itself: job.follow() shows it, job.result() waits for its value.")
+    job.carded()
+    return job
 
 
 def shown(captured: Captured, target: Target, settled: Options) -> Any:
     """Launch what was captured, show it until it ends, and return its value."""
-    return show(start(captured, target, settled), settled)
+    with opened(head(captured, target), settled) as screen:
+        job = _launched(captured, target, settled, screen)
+        follow(job, screen, settled)
+        bring(job, settled, lambda sentence: say(screen, sentence))
+    return job.result(trust=settled.trust)
 
 
 def make(captured: Captured, target: Target, settled: Options) -> BuiltImage:
     """Build what was captured, and launch nothing."""
     from fairing import launch
 
-    with sink(captured.report) as report:
-        return launch.build(captured.bundle, image(settled), target, report)
+    with opened(head(captured, target), settled) as screen:
+        return launch.build(captured.bundle, image(settled), target, screen.show)
+
+
+def head(captured: Captured, target: Target) -> Head:
+    """Return what the card says besides the run's state."""
+    return Head(captured.report.entry, target.name)
 
 
 def image(settled: Options) -> Image:
@@ -94,3 +105,11 @@ def workload(captured: Captured, settled: Options) -> Workload:
         grace=10.0 if settled.grace is None else settled.grace,
         limits=settled.limits or "enforce",
     )
+
+
+def _launched(captured: Captured, target: Target, settled: Options, screen: Screen) -> Job:
+    from fairing import launch  # here, since inside a run the verbs work without what the stages need
+
+    handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, screen.show)
+    state.record(str(handle))
+    return Job(handle, captured.report)

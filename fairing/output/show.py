@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from fairing.events import Event, Source, Stamp, Text
 from fairing.options import Options
 from fairing.output.card import Head
-from fairing.spec import Handle, Report
+from fairing.spec import Handle
 
 BEAT = 0.1
 """Seconds without an event after which a sink is told so."""
@@ -93,20 +93,6 @@ def opened(head: Head, said: Options) -> Iterator[Screen]:
         raise
     finally:
         screen.close()
-
-
-@contextmanager
-def sink(report: Report) -> Iterator[Callable[[Event], None]]:
-    """Show what the stages say, with a card of its own."""
-    with opened(Head(report.entry), Options()) as screen:
-        yield screen.show
-
-
-def show(job: Any, said: Options) -> Any:
-    """Show a run until it ends, with a card of its own, and return its value."""
-    return job.follow(
-        on_interrupt=said.on_interrupt, trust=said.trust, trust_html=said.trust_html, outputs=said.outputs
-    )
 
 
 def screen_of(head: Head, said: Options) -> Screen:

@@ -68,8 +68,7 @@ class Terminal:
         self._say(f"{self._head.name}: {handle}\n")
 
     def note(self, sentence: str) -> None:
-        """Say a last sentence."""
-        self._say(sentence + "\n")
+        """Do nothing: what is said on a card is said here by the error that is raised."""
 
     def show(self, event: Event) -> None:
         """Show an event."""
