@@ -31,7 +31,7 @@ def take(subject: Any, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | N
     if callable(function):
         from fairing.capture import function as functions
 
-        return functions.capture(function, tuple(args or ()), dict(kwargs or {})), target, settled
+        return functions.capture(function, tuple(args or ()), dict(kwargs or {}), settled), target, settled
     if isinstance(subject, str | os.PathLike) and str(subject).endswith(".py"):
         from fairing.capture import script
 

@@ -46,7 +46,7 @@ def capture(source: str, namespace: Mapping[str, Any], bring: tuple[str, ...], s
     known = reads.names(tree)
     _refuse_unset(bring, known)
     carrier = _carrier(tree, [name for name in known.read if _taken(name, namespace)], namespace, label)
-    captured = functions.capture(carrier, (), {})
+    captured = functions.capture(carrier, (), {}, settled)
     cell = {
         "source": source,
         "text": text,

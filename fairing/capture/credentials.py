@@ -54,14 +54,22 @@ _MARKS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """Something that looks like a credential: the way to it (``config["password"]``), its names, and what it is."""
+    """Something that looks like a credential.
+
+    Args:
+        path: The way to it: ``config["password"]``.
+        names: The names on that way, any of which may be allowed.
+        why: What it looks like.
+        variable: A name for the environment variable that would hold it.
+    """
 
     path: str
     names: tuple[str, ...]
     why: str
+    variable: str = ""
 
 
-def form(text: str) -> str:
+def form(text: str, longest: int = LONG) -> str:
     """Return what a text contains by its form, such as ``"an AWS access key"``, or nothing.
 
     Example:
@@ -70,7 +78,7 @@ def form(text: str) -> str:
         >>> form("https://example.org/data.csv")
         ''
     """
-    text = text[:LONG]
+    text = text[:longest]
     if not _HINT.search(text):
         return ""
     return next((kind for kind, pattern in _FORMS if re.search(pattern, text)), "")
@@ -122,7 +130,7 @@ def refuse(owner: str, found: Iterable[Suspect], allow: Iterable[str] = ()) -> N
     allowed = frozenset(allow)
     for suspect in found:
         if allowed.isdisjoint((suspect.path, *suspect.names)):
-            variable = re.sub(r"\W+", "_", suspect.names[-1]).upper()
+            variable = suspect.variable or re.sub(r"\W+", "_", suspect.names[-1]).strip("_").upper()
             raise CaptureError(
                 f"{suspect.path} of {owner} looks like {suspect.why}.",
                 "It would be stored with the code or the arguments.",

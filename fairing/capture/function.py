@@ -1,29 +1,217 @@
-"""Takes a function as it is at this moment, by value, with what it uses."""
+"""Takes a function as it is at this moment, by value, with what it uses; modules of the user's own by source."""
 
 from __future__ import annotations
 
 import hashlib
+import inspect
+import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-import cloudpickle
-
+from fairing.capture import credentials, devices, files, imports, modules, pickled, sources
 from fairing.errors import CaptureError
-from fairing.spec import Bundle, Captured, Entry, File, Report
+from fairing.options import Options, octets
+from fairing.spec import Bundle, Captured, Entry, File, Global, Report
+
+ENTRY = "entry.pkl"
+ARGUMENTS = "arguments.pkl"
+SOURCES = "sources.json"
 
 
-def capture(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Captured:
-    """Take a function and the arguments to call it with.
+def capture(
+    function: Callable[..., Any],
+    args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
+    options: Options | None = None,
+) -> Captured:
+    """Take a function, the arguments to call it with, and what both need.
+
+    Args:
+        function: Any callable: a function of a cell or a module, a lambda, a method, a partial.
+        args: Its positional arguments.
+        kwargs: Its named arguments.
+        options: What else to take along, and what to allow.
 
     Raises:
-        CaptureError: It is not a function, or cannot be pickled.
+        CaptureError: It is not a function, does not take these arguments, cannot be pickled, is too large, or would
+            take a credential along.
+
+    Example:
+        >>> capture(len, ([1, 2],)).bundle.entry.name
+        'len'
+    """
+    said = options or Options()
+    name = called(function)
+    given = arguments(function, name, args, kwargs or {})
+    limit = octets(said.max_size or pickled.LIMIT)
+    code = pickled.take(function, name, limit=limit)
+    values = pickled.take((args, kwargs or {}), name, given, limit)
+    credentials.refuse(name, _suspects(code, values), said.allow or ())
+    root = modules.project()
+    found = modules.collect(_modules(code, values), root)
+    data = files.take(said.include or (), root, Path.cwd())
+    needs = _requirements(found, code, values)
+    report = _report(name, code, values, found, said.gpus or 0)
+    report = replace(report, requirements=needs, files=sizes(data.files), left_out=data.left_out)
+    entry = Entry("function", ENTRY, hashlib.sha256(code.data).hexdigest(), name)
+    taken = {file.path: file for file in (*found.files, *data.files, File(ENTRY, code.data))}
+    bundle = Bundle(
+        entry=entry,
+        files=tuple(taken.values()),
+        requires=tuple(dict.fromkeys(need for need, _ in needs)),
+        explicit=said.requirements or (),
+        python=platform.python_version(),
+        roots=found.roots,
+        data=tuple(file.path for file in data.files),
+    )
+    texts = sources.lines((each for each, _ in code.codes), (str(file.content) for file in found.files))
+    return Captured(bundle, (File(ARGUMENTS, values.data), File(SOURCES, sources.wire(texts))), report)
+
+
+def called(function: Any) -> str:
+    """Return what people call a function.
+
+    Raises:
+        CaptureError: It is not a function.
+
+    Example:
+        >>> called(partial(print, "hello")), called(lambda: None)
+        ('print', 'lambda')
     """
     if not callable(function):
-        raise CaptureError(f"{function!r} is not a function.", fix="Pass the function itself, without calling it.")
-    data = cloudpickle.dumps(function)
-    name = getattr(function, "__name__", type(function).__name__)
-    entry = Entry("function", "entry.pkl", hashlib.sha256(data).hexdigest(), name)
-    arguments = File("arguments.pkl", cloudpickle.dumps((args, kwargs)))
-    bundle = Bundle(entry, (File("entry.pkl", data),), ("cloudpickle",), (), platform.python_version())
-    return Captured(bundle, (arguments,), Report(name, "function"))
+        if inspect.iscoroutine(function):
+            function.close()  # it was never to run here, and would complain that it did not
+        raise CaptureError(
+            f"This is not a function but {_article(type(function).__name__)}.",
+            fix="Pass the function without calling it (train, not train()), and its arguments as args=… or kwargs=….",
+        )
+    inner = function
+    while isinstance(inner, partial):
+        inner = inner.func
+    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
+        raise CaptureError(
+            f"{inner.__name__} yields, so its value is a generator, which cannot be sent back.",
+            fix="Return a list instead.",
+        )
+    name = getattr(inner, "__name__", None) or type(inner).__name__
+    return "lambda" if name == "<lambda>" else str(name)
+
+
+def arguments(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments by the names of their parameters.
+
+    Raises:
+        CaptureError: The function does not take them.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):  # a builtin that does not say what it takes
+        return {**{f"args[{at}]": value for at, value in enumerate(args)}, **kwargs}
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise CaptureError(
+            f"{name} does not take these arguments: {_unknown(signature, kwargs) or error}.",
+            fix=f"It is called as {name}({', '.join(_parameters(signature))}).",
+        ) from None
+    named: dict[str, Any] = {}
+    for key, value in bound.arguments.items():
+        kind = signature.parameters[key].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            named.update(value)
+        elif kind is inspect.Parameter.VAR_POSITIONAL:
+            named.update((f"{key}[{at}]", each) for at, each in enumerate(value))
+        else:
+            named[key] = value
+    return named
+
+
+def large(found: Iterable[Global]) -> Iterator[str]:
+    """Give a sentence for each captured name that is large."""
+    for each in found:
+        if each.size > pickled.LARGE:
+            yield (
+                f"{each.name} ({each.type}) has {pickled.size(each.size)} and travels each time: "
+                "a file that the function loads, by include=[...], would travel once."
+            )
+
+
+def sizes(taken: Iterable[File]) -> tuple[tuple[str, int], ...]:
+    """Return files by their paths and sizes."""
+    return tuple(
+        (file.path, len(file.content) if isinstance(file.content, bytes) else file.content.stat().st_size)
+        for file in taken
+    )
+
+
+def _report(name: str, code: pickled.Pickled, values: pickled.Pickled, found: modules.Modules, gpus: int) -> Report:
+    captured = (*code.globals, *values.globals)
+    decided = devices.warnings((*code.names, *values.names), gpus)
+    return Report(
+        entry=name,
+        kind="function",
+        modules=found.names,
+        globals=captured,
+        warnings=(*found.warnings, *large(captured), *decided),
+    )
+
+
+def _suspects(*taken: pickled.Pickled) -> Iterator[credentials.Suspect]:
+    for each in taken:
+        for name in each.names:
+            if name.value is not os.environ:
+                yield from credentials.suspects(name.name, name.value)
+        for code, _ in each.codes:
+            for inner in imports.nested(code):
+                yield from _constants(inner.co_name, inner.co_consts)
+
+
+def _constants(name: str, values: Iterable[Any]) -> Iterator[credentials.Suspect]:
+    for value in values:
+        if isinstance(value, str | bytes | tuple | frozenset):
+            for suspect in credentials.suspects("", value):
+                variable = suspect.why.partition(" ")[2].replace(" ", "_").upper()
+                yield credentials.Suspect("A text in the code", (name,), suspect.why, variable)
+
+
+def _modules(code: pickled.Pickled, values: pickled.Pickled) -> Iterator[str]:
+    for taken in (code, values):
+        yield from taken.modules
+        for each, package in taken.codes:
+            yield from imports.of_code(each, package)
+
+
+def _requirements(
+    found: modules.Modules, code: pickled.Pickled, values: pickled.Pickled
+) -> tuple[tuple[str, str], ...]:
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    needs = [("cloudpickle", "carries the function")]
+    for name in sorted({each.partition(".")[0] for each in found.external}):
+        try:
+            needs.append((distribution(name).metadata["Name"], f"import {name}"))
+        except PackageNotFoundError:
+            continue
+    return tuple(needs)
+
+
+def _unknown(signature: inspect.Signature, kwargs: dict[str, Any]) -> str:
+    """Return what is wrong with the names of arguments; a misspelt one says more than the one it leaves missing."""
+    if any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values()):
+        return ""
+    wrong = next((key for key in kwargs if key not in signature.parameters), None)
+    return "" if wrong is None else f"it has no parameter {wrong!r}"
+
+
+def _parameters(signature: inspect.Signature) -> Iterator[str]:
+    for each in signature.parameters.values():
+        mark = "*" * (each.kind is each.VAR_POSITIONAL) + "**" * (each.kind is each.VAR_KEYWORD)
+        yield f"{mark}{each.name}" + ("=…" if each.default is not inspect.Parameter.empty else "")
+
+
+def _article(word: str) -> str:
+    return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word}"
