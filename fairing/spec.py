@@ -97,6 +97,8 @@ class Bundle:
         python: The kernel's version, such as ``"3.11.7"``.
         roots: Folders of the code layer that go on ``sys.path``, such as ``"src"``; ``""`` is its top.
         data: Files of the code layer that also lie in the run's working folder, at the same path.
+        dependencies: Whether to take the *installed* files where they will do, or to have them *resolved* by uv.
+        indexes: Options of requirements files that say where packages are (``"--extra-index-url …"``).
     """
 
     entry: Entry
@@ -106,6 +108,8 @@ class Bundle:
     python: str
     roots: tuple[str, ...] = ("",)
     data: tuple[str, ...] = ()
+    dependencies: Literal["installed", "resolved"] = "installed"
+    indexes: tuple[str, ...] = field(default=(), repr=False)  # an address may hold a password
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ class Recipe:
         files: The code layer's files, sorted by path.
         roots: Folders of the code layer that go on ``sys.path``.
         data: Files of the code layer that also lie in the run's working folder, at the same path.
+        indexes: Where uv looks for what is resolved, besides where pip does; no part of the key.
     """
 
     base: str
@@ -155,6 +160,7 @@ class Recipe:
     files: tuple[File, ...]
     roots: tuple[str, ...] = ("",)
     data: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

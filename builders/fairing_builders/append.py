@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import fairing
@@ -21,6 +20,7 @@ from fairing.events import Source, Stamp, Status
 from fairing.oci import bytecode, store
 from fairing.oci.config import canonical
 from fairing.ports import Report
+from fairing.recipe import tree
 from fairing.spec import BuiltImage, Destination, File, Layer, Recipe, Target
 
 LARGE = 8 << 20
@@ -59,7 +59,7 @@ class AppendBuilder:
             report(Status(Stamp(Source("build"), time.time()), "building", what))
 
         with store.using():
-            layers = [_dependencies(recipe, say), _fairing(say), *_files(recipe.files, say)]
+            layers = [_dependencies(recipe, report, say), _fairing(say), *_files(recipe.files, say)]
             image = store.put_image(recipe, layers)
         say(f"image: {image.name}, {_state(image.new)}")
         return BuiltImage(
@@ -76,42 +76,13 @@ class AppendBuilder:
 Say = Callable[[str], None]
 
 
-def _dependencies(recipe: Recipe, say: Say) -> Layer:
-    libc = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", {}) else ""
-    host = [recipe.base, recipe.platform, libc, recipe.python, sys.base_prefix] if recipe.base == "host" else []
-    key = hashlib.sha256(canonical([*host, recipe.platform, recipe.source, recipe.lock])).hexdigest()
+def _dependencies(recipe: Recipe, report: Report, say: Say) -> Layer:
+    key = tree.key(recipe)
     count = sum(bool(line.strip()) and not line.startswith((" ", "#")) for line in recipe.lock.splitlines())
-    packages = f"dependencies: {count} package{'s' * (count != 1)}"
-    if store.has_tree(key):
-        say(f"{packages}, ready")
-        return Layer("dependencies", key, store.tree(key, lambda _: None))
-    say(f"{packages}, being made")
-
-    def make(folder: Path) -> None:
-        minor = ".".join(recipe.python.split(".")[:2])
-        site = folder / "lib" / f"python{minor}" / "site-packages"
-        site.mkdir(parents=True)
-        (folder / "bin").mkdir()
-        interpreter = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-        (folder / "bin" / "python").symlink_to(interpreter)
-        (folder / "pyvenv.cfg").write_text(f"home = {interpreter.parent}\ninclude-system-site-packages = false\n")
-        for line in recipe.lock.splitlines():
-            _link(distribution(line.partition("==")[0]), site)
-
-    return Layer("dependencies", key, store.tree(key, make))
-
-
-def _link(each: Distribution, site: Path) -> None:
-    for file in each.files or ():
-        source = Path(str(each.locate_file(file)))
-        if ".." in file.parts or not source.is_file():
-            continue
-        target = site / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(source, target)
-        except FileExistsError:
-            continue
+    say(f"dependencies: {count} package{'s' * (count != 1)}, {'ready' if store.has_tree(key) else 'being made'}")
+    folder = store.tree(key, lambda folder: tree.make(recipe, folder, report))
+    tree.mend(recipe, folder)
+    return Layer("dependencies", key, folder)
 
 
 def _fairing(say: Say) -> Layer:

@@ -1,41 +1,72 @@
-"""The installed distributions of this environment, as a lock and as files."""
+"""The installed distributions of this environment as a lock: names, versions, and what was installed under them."""
 
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from fairing.environment.closure import closure
+from fairing.environment.index import Distribution
+from fairing.environment.record import Difference, differences, record
 
-
-def closure(names: tuple[str, ...]) -> tuple[Distribution, ...]:
-    """Return the distributions of these names and all that they require, sorted by name."""
-    found: dict[str, Distribution] = {}
-    queue = [(name, frozenset[str]()) for name in names]
-    while queue:
-        name, extras = queue.pop()
-        key = canonicalize_name(name)
-        if key in found and not extras:
-            continue
-        try:
-            found[key] = each = distribution(name)
-        except PackageNotFoundError:
-            continue
-        for text in each.requires or ():
-            need = Requirement(text)
-            wanted = need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in (*extras, ""))
-            if wanted and canonicalize_name(need.name) not in found:
-                queue.append((need.name, frozenset(need.extras)))
-    return tuple(found[key] for key in sorted(found))
+OWN = "fairing"
+"""Its layer is its own, and newer than any lock."""
 
 
-def lock(distributions: tuple[Distribution, ...]) -> str:
-    """Return the lock text of installed distributions: name, version, and a hash of what was installed."""
-    return "".join(
-        f"{canonicalize_name(each.name)}=={each.version} --hash=record:{_digest(each)}\n" for each in distributions
-    )
+class Piece(NamedTuple):
+    """A distribution of a lock: where it is, its line, and its files that are not as they were installed."""
+
+    distribution: Distribution
+    line: str
+    differences: tuple[Difference, ...]
 
 
-def _digest(each: Distribution) -> str:
-    return hashlib.sha256((each.read_text("RECORD") or "").encode()).hexdigest()
+def pieces(names: Iterable[str]) -> tuple[Piece, ...]:
+    """Return the distributions of these names and all that they require, sorted by name.
+
+    Args:
+        names: Names, with extras where those are wanted: ``"pandas[parquet]"``.
+    """
+    return tuple(piece(each) for each in closure(names).found if each.name != OWN)
+
+
+def piece(each: Distribution) -> Piece:
+    """Return a distribution as a piece of a lock, as its files are now."""
+    changed = differences(each)
+    return Piece(each, f"{each.name}=={each.version} --hash=record:{_digest(each, changed)}\n", changed)
+
+
+def lock(found: Iterable[Piece]) -> str:
+    """Return the lock text: no address, no path and no comment, and the same wherever the same files are installed."""
+    return "".join(each.line for each in found)
+
+
+def warnings(found: Iterable[Piece]) -> tuple[str, ...]:
+    """Return a sentence for each distribution that is not as it was installed."""
+    said = []
+    for each in found:
+        name = f"{each.distribution.name} {each.distribution.version}"
+        changed = [difference.path for difference in each.differences if difference.hash]
+        gone = len(each.differences) - len(changed)
+        if changed:
+            more = f" and {len(changed) - 3} more files" if len(changed) > 3 else ""
+            verb = "are" if len(changed) > 1 else "is"
+            files = f"{', '.join(changed[:3])}{more} of {name}"
+            said.append(f"{files} {verb} not as installed; the run gets what is there.")
+        if gone:
+            said.append(f"{gone} file{'s' * (gone > 1)} of {name} {'are' if gone > 1 else 'is'} no longer there.")
+    return tuple(said)
+
+
+def _digest(each: Distribution, changed: tuple[Difference, ...]) -> str:
+    """Hash what a tree would hold of a distribution; of an editable one that is its metadata, the code being source."""
+    if each.editable:
+        metadata = Path(each.info, "METADATA")
+        return hashlib.sha256(metadata.read_bytes() if metadata.is_file() else each.version.encode()).hexdigest()
+    digest = record(each).digest
+    if not changed:
+        return digest
+    now = "\n".join((digest, *(f"{difference.path},{difference.hash}" for difference in changed)))
+    return hashlib.sha256(now.encode()).hexdigest()

@@ -2,25 +2,100 @@
 
 from __future__ import annotations
 
-import platform
-import sys
+import re
+import time
+from collections.abc import Iterable
+from typing import Literal
 
-from fairing.recipe import installed
+from fairing.environment.closure import closure
+from fairing.environment.index import canonical, distributions
+from fairing.events import Source, Stamp, Text
+from fairing.ports import Report
+from fairing.recipe import installed, python, uv
 from fairing.spec import Bundle, Image, Recipe, Target
 
 
-def resolve(bundle: Bundle, image: Image, target: Target) -> Recipe:
-    """Return the recipe of a bundle on an image."""
+def resolve(bundle: Bundle, image: Image, target: Target, report: Report | None = None) -> Recipe:
+    """Return the recipe of a bundle on an image.
+
+    What was stated and is not what is installed is resolved, and then all of it, since the parts have to fit together.
+
+    Args:
+        bundle: What was captured.
+        image: The image to start from.
+        target: Where it is to run.
+        report: Where to say what the reader should know of, such as an installed file that was changed.
+
+    Raises:
+        BuildError: The image cannot be started from, or has another Python than the code.
+        DependencyError: What is required cannot be had.
+    """
+    python.check(bundle, image)
+    stated = _names(bundle.explicit)
+    source: Literal["installed", "resolved"] = "resolved"
+    if bundle.dependencies == "installed" and stated is not None:
+        found = installed.pieces((*bundle.requires, *stated))
+        lock, source = installed.lock(found), "installed"
+        for warning in installed.warnings(found):
+            if report:
+                report(Text(Stamp(Source("build"), time.time()), f"{warning}\n", "stderr"))
+    else:
+        lock = uv.lock(_question(bundle))
     return Recipe(
         base="host",
-        platform=f"{sys.platform}/{platform.machine()}",
+        platform=python.platform(),
         python=bundle.python,
-        lock=installed.lock(installed.closure(bundle.requires)),
-        source="installed",
+        lock=lock,
+        source=source,
         apt=image.apt,
         env=image.env,
         entry=bundle.entry,
         files=tuple(sorted(bundle.files, key=lambda file: file.path)),
         roots=bundle.roots,
         data=bundle.data,
+        indexes=bundle.indexes if source == "resolved" else (),
+    )
+
+
+def _names(explicit: Iterable[str]) -> tuple[str, ...] | None:
+    """Return stated requirements as names with extras; ``None`` where what is installed is not what is stated."""
+    if not explicit:
+        return ()
+    from packaging.requirements import Requirement
+
+    known = distributions()
+    names = []
+    for text in explicit:
+        stated = Requirement(text)
+        if stated.marker and not stated.marker.evaluate():
+            continue
+        each = known.get(canonical(stated.name))
+        if each is None or stated.url or not stated.specifier.contains(each.version, prereleases=True):
+            return None
+        names.append(f"{each.name}[{','.join(sorted(stated.extras))}]" if stated.extras else each.name)
+        if stated.extras and closure([names[-1]]).absent:
+            return None
+    return tuple(names)
+
+
+def _question(bundle: Bundle) -> uv.Question:
+    """Return what to resolve: what is stated, what the code was seen to need, and the versions that are installed."""
+    known = distributions()
+    stated = {canonical(re.split(r"[\s\[<>=!~;@(]", text, maxsplit=1)[0]) for text in bundle.explicit}
+    projects = {name for name, each in known.items() if each.editable} | {installed.OWN}
+    seen = [name for name in bundle.requires if canonical(name) not in stated | projects]
+    behind = [
+        text
+        for name in bundle.requires
+        if canonical(name) in projects and name in known
+        for text in known[name].requires
+        if "extra ==" not in text
+    ]
+    constraints = (f"{each.name}=={each.version}" for each in known.values() if each.name not in stated | projects)
+    return uv.Question(
+        tuple(sorted({*bundle.explicit, *seen, *behind})),
+        tuple(sorted(constraints)),
+        python.platform(),
+        bundle.python,
+        bundle.indexes,
     )
