@@ -6,8 +6,8 @@ slow cell slows its readers and holds little memory. For event loops there is on
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     import asyncio
 
 ROOM = 256
-
-_CLOSED = object()
+"""Events that are held between the readers and whoever iterates."""
 
 
 class Closable(Protocol):
@@ -54,81 +53,90 @@ class Merged:
     """
 
     def __init__(self, replicas: Stream[Stream[Event]], every: float | None = None) -> None:
-        self._queue: queue.Queue[Event | BaseException | object | None] = queue.Queue(ROOM)
+        self._changed = threading.Condition()
+        self._held: deque[Event] = deque()
+        self._failed: BaseException | None = None
+        self._closed = False
+        self._reading = 0
         self._streams: list[Stream[Event]] = []
+        self._threads: list[threading.Thread] = []
         self._replicas = replicas
         self._every = every
-        self._closed = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._running = 0
-        self._lock = threading.Lock()
         self._start(self._outer)
-
-    def __iter__(self) -> Iterator[Event | None]:
-        return self
 
     @property
     def closed(self) -> bool:
         """Whether it was closed before its end."""
-        return self._closed.is_set()
+        return self._closed
+
+    def __iter__(self) -> Iterator[Event | None]:
+        return self
 
     def __next__(self) -> Event | None:
-        while self._running and not self._closed.is_set():
-            try:
-                got = self._queue.get(timeout=self._every)
-            except queue.Empty:
-                return None
-            if got is None:
-                self._running -= 1
-            elif isinstance(got, BaseException):
-                raise got
-            elif got is not _CLOSED:
-                return got  # type: ignore[return-value]
+        with self._changed:
+            while not (self._closed or self._held or self._failed) and self._reading:
+                if not self._changed.wait(self._every):
+                    return None
+            if self._held and not self._closed:
+                event = self._held.popleft()
+                if len(self._held) == ROOM - 1:
+                    self._changed.notify_all()
+                return event
+            failed, self._failed = self._failed, None
+        if failed is not None and not self._closed:
+            raise failed
         raise StopIteration
 
     def close(self) -> None:
-        """End every stream, and whoever iterates; from any thread."""
-        self._closed.set()
-        self._replicas.close()
-        with self._lock:
+        """End every stream, and whoever iterates; from any thread. When it returns, nothing reads any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
             streams = list(self._streams)
+        self._replicas.close()
         for stream in streams:
             stream.close()
-        while any(thread.is_alive() for thread in self._threads):
-            try:
-                self._queue.get(timeout=0.01)  # make room for a reader that waits for it
-            except queue.Empty:
-                continue
-        self._queue.put(_CLOSED)
+        for thread in self._threads:  # the outer stream's is the first; when it has ended, none is added
+            thread.join()
 
     def _outer(self) -> None:
         for stream in self._replicas:
-            with self._lock:
-                self._streams.append(stream)
-            if self._closed.is_set():
-                stream.close()
-                return
-            self._start(lambda stream=stream: self._inner(stream))
+            with self._changed:
+                if not self._closed:
+                    self._streams.append(stream)
+                    self._start(lambda stream=stream: self._inner(stream))  # type: ignore[misc]
+                    continue
+            stream.close()
+            return
 
     def _inner(self, stream: Stream[Event]) -> None:
         for event in stream:
-            if self._closed.is_set():
-                return
-            self._queue.put(event)
+            with self._changed:
+                while len(self._held) >= ROOM and not self._closed:
+                    self._changed.wait()
+                if self._closed:
+                    return
+                self._held.append(event)
+                if len(self._held) == 1:
+                    self._changed.notify_all()
 
-    def _start(self, read: object) -> None:
-        self._running += 1
+    def _start(self, read: Callable[[], None]) -> None:
+        with self._changed:
+            self._reading += 1
         thread = threading.Thread(target=self._read, args=(read,), daemon=True, name="fairing-follow")
         self._threads.append(thread)
         thread.start()
 
-    def _read(self, read: object) -> None:
+    def _read(self, read: Callable[[], None]) -> None:
+        failed: BaseException | None = None
         try:
-            read()  # type: ignore[operator]
+            read()
         except BaseException as error:  # noqa: BLE001 - it is raised where the events are read
-            self._queue.put(error)
-        finally:
-            self._queue.put(None)
+            failed = error
+        with self._changed:
+            self._reading -= 1
+            self._failed = self._failed or failed
+            self._changed.notify_all()
 
 
 async def asynchronously(open_: Callable[[], Closable]) -> AsyncIterator[Event]:

@@ -39,7 +39,9 @@ def fetch(payload: Payload, source: Source, read: Read) -> bytes:
     if payload.inline is not None:
         data = payload.inline
     elif payload.path is not None:
-        data = b"".join(read(f"spool/{source}/{payload.path.rpartition('/')[2]}"))
+        placed = payload.path.count("/") > 1  # by its deployer; a runner names its own spool alone
+        path = payload.path if placed else f"spool/{source}/{payload.path.rpartition('/')[2]}"
+        data = b"".join(read(path))
     else:
         raise ResultRefused(
             "The run's value was not kept.",

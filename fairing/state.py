@@ -20,12 +20,12 @@ def home() -> Path:
 
 def runs() -> Path:
     """Return the folder that holds a folder a run."""
-    return private(home() / "runs")
+    return private(_within() / "runs")
 
 
 def store() -> Path:
     """Return the folder of images and dependency trees."""
-    return private(home() / "store")
+    return private(_within() / "store")
 
 
 def record(handle: str) -> None:
@@ -49,18 +49,39 @@ def private(folder: Path) -> Path:
     Raises:
         AccessError: It belongs to somebody else, or others may enter it.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    seen = folder.stat()
-    if hasattr(os, "getuid") and seen.st_uid != os.getuid():
-        raise AccessError(
-            f"{folder} belongs to another user.",
-            why="What it holds could have been put there by them.",
-            fix="Set FAIRING_HOME to a folder of your own.",
-        )
-    if os.name == "posix" and seen.st_mode & 0o077:
-        folder.chmod(0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        seen, named = folder.stat(), folder.lstat()
+        if hasattr(os, "getuid") and {seen.st_uid, named.st_uid} - {os.getuid()}:  # a link has an owner too
+            raise AccessError(
+                f"{folder} belongs to another user.",
+                why="What it holds could have been put there by them.",
+                fix="Set FAIRING_HOME to a folder of your own.",
+            )
+        if os.name == "posix" and seen.st_mode & 0o077:
+            folder.chmod(0o700)
+    except OSError as refused:
+        raise _unusable(folder, refused) from refused
     return folder
 
 
+def _within() -> Path:
+    """Make home, if it is not there; one that is there may be anybody's choice, and its mode is left alone."""
+    folder = home()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as refused:
+        raise _unusable(folder, refused) from refused
+    return folder
+
+
+def _unusable(folder: Path, refused: OSError) -> AccessError:
+    return AccessError(
+        f"{folder} cannot be used to keep things in.",
+        why=f"{refused.strerror or refused}.",
+        fix="Set FAIRING_HOME to a folder of your own.",
+    )
+
+
 def _record(handle: str) -> Path:
-    return private(home() / "submitted") / hashlib.sha256(handle.encode()).hexdigest()
+    return private(_within() / "submitted") / hashlib.sha256(handle.encode()).hexdigest()

@@ -109,7 +109,8 @@ def fold(view: View, event: Event) -> View:  # noqa: RET503 - the last case neve
         case Files():
             return replace(view, files=event.files) if not event.at.source.index else view
         case Result():
-            return replace(view, result=event) if not event.at.source.index else view
+            newest = view.result is None or event.at.time >= view.result.at.time  # of attempts, the last one's
+            return replace(view, result=event) if newest and not event.at.source.index else view
         case Failure():
             return replace(view, failure=_first(view.failure, event))
         case Lost():

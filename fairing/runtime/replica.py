@@ -18,12 +18,14 @@ class End(NamedTuple):
     Args:
         kind: ``done`` (its code returned), ``code`` (its code raised and told so), ``exit``, ``signal`` or ``memory``.
         code: The exit code of the user's process; negative is a signal.
-        why: In words.
+        why: In words, with which replica.
+        said: What its failure says: the signal's name, how much memory it used.
     """
 
     kind: str
     code: int
     why: str
+    said: str = ""
 
 
 class Replica:
@@ -91,8 +93,8 @@ class Replica:
             return End("exit", code, f"{self.name}: its process ended by itself, with exit code {code}")
         if code == -signal.SIGKILL and killed:
             limit = f"more than its limit of {_size(self._memory)}" if self._memory else "too much"
-            return End("memory", code, f"{self.name} used {limit} of memory")
-        return End("signal", code, f"{self.name} was killed by {_name(-code)}")
+            return End("memory", code, f"{self.name} used {limit} of memory", f"It used {limit} of memory")
+        return End("signal", code, f"{self.name} was killed by {_name(-code)}", _name(-code))
 
     def _outcome(self) -> tuple[int, str]:
         """Return the exit code of the user's process, and what it told of itself; the runner itself may be killed."""

@@ -237,16 +237,18 @@ class Supervisor:
         """Say once how the run ended: what no replica's own code has told is told here."""
         bad = self._first_bad
         code = bad.code if bad else 0
+        said: str | None = None
         if self._stopping == "cancelled":
             phase, reason, ename = "cancelled", "it was cancelled", "cancelled"
         elif self._stopping == "timeout":
             phase, reason, ename = "failed", f"it reached its timeout of {self._spec['timeout']:g} s", "timeout"
         elif bad is not None:
             phase, reason, ename = "failed", bad.why, bad.kind
+            said = bad.said
         else:
             phase, reason, ename = "succeeded", "", ""
         if ename and ename != "code":
-            self._event("failure", ename=ename, evalue=reason, code=code)
+            self._event("failure", ename=ename, evalue=reason if said is None else said, code=code)
         self._status(phase, reason)
         _leave(phase, reason, code)
 
