@@ -97,7 +97,7 @@ def _parts(name: str) -> tuple[str, ...]:
 def _check_link(entry: tarfile.TarInfo, depth: int) -> None:
     """Refuse a link that leads out, alone or through other links.
 
-    It may climb as far as it lies deep, then only descend: whatever it meets on its way is then a folder or such a link.
+    It may climb as far as it lies deep, then only descend: all it meets on its way is folders and links like it.
     """
     path = PurePosixPath(entry.linkname)
     climbs = next((at for at, part in enumerate(path.parts) if part != ".."), len(path.parts))
