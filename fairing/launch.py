@@ -15,7 +15,7 @@ def launch(bundle: Bundle, image: Image, workload: Workload, target: Target, rep
     builder = plugins.builder(target.builder)
     _meet(target, builder.makes, deployer.takes)
     deployer.check(workload, target)
-    recipe = resolve(bundle, image, target)
+    recipe = resolve(bundle, image, target, report)
     builder.check(recipe, target)
     built = builder.build(recipe, target, deployer.takes, report)
     return deployer.deploy(built, workload, target, report)
@@ -26,7 +26,7 @@ def build(bundle: Bundle, image: Image, target: Target, report: Report) -> Built
     builder = plugins.builder(target.builder)
     to = plugins.deployer(target.deployer).takes
     _meet(target, builder.makes, to)
-    recipe = resolve(bundle, image, target)
+    recipe = resolve(bundle, image, target, report)
     builder.check(recipe, target)
     return builder.build(recipe, target, to, report)
 

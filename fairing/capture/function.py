@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fairing.capture import credentials, devices, files, imports, modules, pickled, sources
+from fairing.capture import credentials, devices, files, imports, modules, needs, pickled, sources
 from fairing.errors import CaptureError
 from fairing.options import Options, octets
 from fairing.spec import Bundle, Captured, Entry, File, Global, Report
@@ -54,19 +54,22 @@ def capture(
     root = modules.project()
     found = modules.collect(_modules(code, values), root)
     data = files.take(said.include or (), root, Path.cwd())
-    needs = _requirements(found, code, values)
+    needed = needs.needs(found.external, (code.data, values.data), said, root)
     report = _report(name, code, values, found, said.gpus or 0)
-    report = replace(report, requirements=needs, files=sizes(data.files), left_out=data.left_out)
+    left_out = (*data.left_out, *needed.left_out)
+    report = replace(report, requirements=needed.reasons, files=sizes(data.files), left_out=left_out)
     entry = Entry("function", ENTRY, hashlib.sha256(code.data).hexdigest(), name)
     taken = {file.path: file for file in (*found.files, *data.files, File(ENTRY, code.data))}
     bundle = Bundle(
         entry=entry,
         files=tuple(taken.values()),
-        requires=tuple(dict.fromkeys(need for need, _ in needs)),
-        explicit=said.requirements or (),
+        requires=needed.requires,
+        explicit=needed.explicit,
         python=platform.python_version(),
         roots=found.roots,
         data=tuple(file.path for file in data.files),
+        dependencies=needed.dependencies,
+        indexes=needed.indexes,
     )
     texts = sources.lines((each for each, _ in code.codes), (str(file.content) for file in found.files))
     return Captured(bundle, (File(ARGUMENTS, values.data), File(SOURCES, sources.wire(texts))), report)
@@ -183,20 +186,6 @@ def _modules(code: pickled.Pickled, values: pickled.Pickled) -> Iterator[str]:
         yield from taken.modules
         for each, package in taken.codes:
             yield from imports.of_code(each, package)
-
-
-def _requirements(
-    found: modules.Modules, code: pickled.Pickled, values: pickled.Pickled
-) -> tuple[tuple[str, str], ...]:
-    from importlib.metadata import PackageNotFoundError, distribution
-
-    needs = [("cloudpickle", "carries the function")]
-    for name in sorted({each.partition(".")[0] for each in found.external}):
-        try:
-            needs.append((distribution(name).metadata["Name"], f"import {name}"))
-        except PackageNotFoundError:
-            continue
-    return tuple(needs)
 
 
 def _unknown(signature: inspect.Signature, kwargs: dict[str, Any]) -> str:

@@ -1,0 +1,84 @@
+"""What captured code needs besides itself: the part of a bundle and of its report that is about packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from fairing.capture import dependencies, requirements
+from fairing.options import Options
+
+
+class Needs(NamedTuple):
+    """Fields of a ``Bundle``, and what its report says of them.
+
+    Args:
+        requires: Names of installed distributions.
+        explicit: Stated requirements, as PEP 508 text.
+        indexes: Where requirements files say that packages are.
+        dependencies: Installed or resolved.
+        reasons: Every requirement, and why.
+        left_out: What is imported or required and is not installed here.
+    """
+
+    requires: tuple[str, ...]
+    explicit: tuple[str, ...]
+    indexes: tuple[str, ...]
+    dependencies: Literal["installed", "resolved"]
+    reasons: tuple[tuple[str, str], ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def needs(
+    imported: Mapping[str, str] | Iterable[str],
+    pickles: Sequence[bytes],
+    said: Options,
+    root: Path,
+    installs: Sequence[str] = (),
+) -> Needs:
+    """Return what code needs.
+
+    Args:
+        imported: Dotted names of modules that are not local, each with the reason, or the names alone.
+        pickles: The pickles that travel.
+        said: The options: ``requirements``, ``groups``, ``dependencies``.
+        root: The project's folder.
+        installs: Requirements of cells that install packages.
+
+    Raises:
+        DependencyError: A stated requirement is none, or a file or a group of them is not there.
+
+    Example:
+        >>> needs(["cloudpickle"], (), Options(), Path()).requires
+        ('cloudpickle',)
+    """
+    stated = requirements.stated(said, root)
+    reasons = imported if isinstance(imported, Mapping) else {name: f"import {name}" for name in sorted(imported)}
+    found = dependencies.find(reasons, pickles)
+    requires = tuple(name for name, _ in found)
+    explicit = tuple(dict.fromkeys((*stated.requirements, *installs)))
+    return Needs(
+        requires=requires,
+        explicit=explicit,
+        indexes=stated.indexes,
+        dependencies=said.dependencies or "installed",
+        reasons=(
+            *found,
+            *((text, "stated") for text in stated.requirements),
+            *((text, "installed by a cell") for text in installs if text not in stated.requirements),
+        ),
+        left_out=(*_missing(reasons, pickles, explicit), *dependencies.absent(requires)),
+    )
+
+
+def _missing(
+    reasons: Mapping[str, str], pickles: Sequence[bytes], explicit: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    """Leave out what is stated under the module's own name: it will be there."""
+    stated = {text.lower().replace("-", "_") for text in explicit}
+    return tuple(
+        (name, why)
+        for name, why in dependencies.missing(reasons, pickles)
+        if not any(text.startswith(name.lower()) for text in stated)
+    )
