@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from os import PathLike
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from fairing import inside
 from fairing.job import Job
 from fairing.options import Dependencies, Limits, OnInterrupt, Texts, Variables, said, verb
 from fairing.spec import BuiltImage, Image, Report, Target
-from fairing.start import make, shown, start, take, take_cell
+from fairing.start import make, shown, shown_notebook, start, take, take_cell
+
+if TYPE_CHECKING:
+    from fairing.notebook import Executed
 
 R = TypeVar("R")
 
@@ -134,6 +137,7 @@ def submit(
 def run_notebook(
     path: str | PathLike[str] | None = None,
     parameters: Mapping[str, Any] | None = None,
+    output: str | PathLike[str] | None = None,
     *,
     target: Target | str | None = None,
     deployer: str | None = None,
@@ -162,20 +166,28 @@ def run_notebook(
     trust: bool | None = None,
     trust_html: bool | None = None,
     dry_run: bool | None = None,
-) -> Any:
-    """Run a notebook elsewhere, from its first cell to its last, and show its output.
+) -> Executed:
+    """Run a notebook elsewhere, from its first cell to its last, and return it with its outputs.
 
     Args:
-        path: The notebook; without one, the notebook this is called from.
-        parameters: Values for the names of its ``parameters`` cell.
+        path: The notebook; without one, the notebook this is called from: the cells that were run, as they are now.
+        parameters: Values for the names of its ``parameters`` cell, injected as papermill does.
+        output: Where the executed notebook is written, also when a cell fails; without it, ``<name>-output.ipynb``
+            beside the notebook.
 
     The other arguments are options, listed below.
 
     Raises:
+        CellFailed: A cell raised; the executed notebook is written, with the traceback in that cell.
         FairingError: Something is wrong with what was asked, or with the run.
+
+    Example:
+        >>> run_notebook("train.ipynb", {"depth": 8}).notebook  # doctest: +SKIP
     """
     given = said(locals())
-    return shown(*take(path, (), parameters, given))
+    if inside.here(given):
+        return inside.notebook(path)
+    return shown_notebook(path, parameters, output, given)
 
 
 @verb

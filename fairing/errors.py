@@ -14,12 +14,15 @@ FairingError                  what happened, to what, why, and what to do next
 │   │   └── OutOfMemory       by the kernel, for its memory
 │   ├── RunTimedOut           it reached its ``timeout``
 │   ├── RunCancelled          somebody cancelled it
+│   ├── CellFailed            a cell of a notebook raised
 │   └── RunLost               what watched over it is gone, and its end is not known
 ├── ResultRefused             the value is there and cannot, or must not, be loaded here
 └── PluginError               a builder or deployer is missing or broken
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class FairingError(Exception):
@@ -99,6 +102,31 @@ class RunTimedOut(RunFailed):
 
 class RunCancelled(RunFailed):
     """The run was cancelled."""
+
+
+class CellFailed(RunFailed):
+    """A cell of a notebook raised: the executed notebook is written, with the traceback in that cell.
+
+    Args:
+        what: Which cell of which notebook failed.
+        why: The exception's type and text.
+        fix: What to do next.
+        cell: The cell's place in the notebook, counted from 0.
+        traceback: The traceback's lines, as the cell shows them.
+    """
+
+    def __init__(
+        self, what: str, why: str = "", fix: str = "", cell: int | None = None, traceback: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(what, why, fix)
+        self.cell = cell
+        self.traceback = traceback
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.what, self.why, self.fix, self.cell, self.traceback)
+
+    def _render_traceback_(self) -> list[str]:
+        return [*self.traceback, *super()._render_traceback_()]
 
 
 class RunLost(RunFailed):

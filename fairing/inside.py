@@ -15,8 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
 from typing import Any
 
+from fairing.errors import ConfigError
 from fairing.events import Event, FileInfo, Phase, Source, Stamp, Status
 from fairing.job import Job
+from fairing.notebook import Executed
 from fairing.spec import Handle
 
 RUN = "FAIRING_RUN"
@@ -36,12 +38,6 @@ def here(given: Mapping[str, Any]) -> bool:
     return bool(os.environ.get(RUN)) and not given.get("target")
 
 
-def own(path: object) -> bool:
-    """Whether this is a notebook's run, and the path (or no path) means that very notebook."""
-    mine = os.environ.get(NOTEBOOK)
-    return mine is not None and (path is None or PurePath(str(path)).name == mine)
-
-
 def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
     """Call a function in place and return its value, that of an async function too."""
     value = function(*args, **(kwargs or {}))
@@ -57,6 +53,22 @@ def submit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[st
         return Done(function, call(function, args, kwargs))
     except Exception as error:  # noqa: BLE001 - a job gives its error to whoever asks for its value
         return Done(function, None, error)
+
+
+def notebook(path: object) -> Executed:
+    """Return for a call that would run a notebook: a notebook that runs itself is running already.
+
+    Raises:
+        ConfigError: It is another notebook.
+    """
+    mine = os.environ.get(NOTEBOOK)
+    if mine is not None and (path is None or PurePath(str(path)).name == mine):
+        return Executed(None)
+    raise ConfigError(
+        f"{path or 'The notebook'} cannot be run from inside a run.",
+        why="A run does its calls in place, and another notebook needs a kernel of its own.",
+        fix="Name a target to start another run.",
+    )
 
 
 class Done(Job):

@@ -114,11 +114,19 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What a capture gives: the bundle, the files that travel beside the image, and the report."""
+    """What a capture gives: the bundle, the files that travel beside the image, and the report.
+
+    Args:
+        bundle: What lies in the image.
+        inputs: Files that travel beside it.
+        report: What was taken, for a person to read.
+        document: For a notebook, the document that its outputs go into.
+    """
 
     bundle: Bundle
     inputs: tuple[File, ...]
     report: Report
+    document: dict[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

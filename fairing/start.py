@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Mapping, MutableMapping, Sequence
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fairing import config, state
 from fairing.errors import CaptureError
@@ -14,6 +14,9 @@ from fairing.options import Options, octets, options
 from fairing.output.card import Head
 from fairing.output.show import Screen, follow, opened, say
 from fairing.spec import BuiltImage, Captured, Group, Image, Resources, Target, Workload
+
+if TYPE_CHECKING:
+    from fairing.notebook import Executed
 
 Taken: TypeAlias = tuple[Captured, Target, Options]
 
@@ -37,8 +40,9 @@ def take(subject: Any, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | N
 
         return script.capture(os.fspath(subject), tuple(args or ()), settled), target, settled
     if subject is None or (isinstance(subject, str | os.PathLike) and str(subject).endswith(".ipynb")):
-        notebook = importlib.import_module("fairing.capture.notebook")
-        return notebook.capture(subject, dict(kwargs or {}), settled), target, settled
+        from fairing.capture import notebook
+
+        return notebook.take(subject, kwargs, settled), target, settled
     raise CaptureError(
         f"{subject!r} is not a function, a notebook or a script.",
         fix="Pass the function itself, without calling it, or the path of a .ipynb or .py file.",
@@ -70,6 +74,27 @@ def shown(captured: Captured, target: Target, settled: Options) -> Any:
         follow(job, screen, settled)
         bring(job, settled, lambda sentence: say(screen, sentence))
     return job.result(trust=settled.trust)
+
+
+def shown_notebook(
+    path: str | os.PathLike[str] | None,
+    parameters: Mapping[str, Any] | None,
+    output: str | os.PathLike[str] | None,
+    given: Mapping[str, Any],
+) -> Executed:
+    """Launch a notebook, show how far it is until it ends, and return it as it was executed."""
+    from fairing import notebook
+
+    captured, target, settled = take(path, None, parameters, given)
+    written = notebook.destination(output, captured.report.entry, Path() if path is None else Path(path).parent)
+    with opened(head(captured, target), settled) as screen:
+        job = _launched(captured, target, settled, screen)
+        assert isinstance(job, notebook.NotebookJob)  # noqa: S101 - a notebook was taken
+        job.path = written
+        follow(job, screen, settled)
+        bring(job, settled, lambda sentence: say(screen, sentence))
+    executed: Executed = job.result()
+    return executed
 
 
 def make(captured: Captured, target: Target, settled: Options) -> BuiltImage:
@@ -112,4 +137,8 @@ def _launched(captured: Captured, target: Target, settled: Options, screen: Scre
 
     handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, screen.show)
     state.record(str(handle))
-    return Job(handle, captured.report)
+    if captured.document is None:
+        return Job(handle, captured.report)
+    from fairing.notebook import NotebookJob
+
+    return NotebookJob(handle, captured.report, captured.document)

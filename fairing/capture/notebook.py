@@ -1,0 +1,222 @@
+"""Takes a notebook: its cells as they are, the modules and packages they import, and parameters as papermill does."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from fairing.capture import cells, credentials, dependencies, files, ipynb, journal, modules
+from fairing.capture.installs import Installs
+from fairing.capture.ipynb import Source
+from fairing.errors import CaptureError
+from fairing.options import Options
+from fairing.spec import Bundle, Captured, Entry, File, Report
+
+_RUNNER = {"nbclient": "the runner executes notebooks with it", "ipykernel": "the notebook's kernel"}
+_WIDGETS = frozenset({"ipywidgets", "tqdm"})
+_INJECTED = "injected-parameters"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the run executes the notebook.
+
+    Args:
+        cell_timeout: Seconds that a cell may take.
+        start_timeout: Seconds that the kernel may take to start.
+    """
+
+    cell_timeout: float | None = None
+    start_timeout: float | None = None
+
+
+def take(path: str | PathLike[str] | None, parameters: Mapping[str, Any] | None, said: Options) -> Captured:
+    """Take a notebook by its path, or the current one.
+
+    Args:
+        path: Its file; the notebook that this kernel runs if not given.
+        parameters: Values for its ``parameters`` cell.
+        said: Options: ``include``, ``allow``, ``requirements``.
+
+    Raises:
+        CaptureError: There is no such notebook, it is none, or cannot be taken.
+    """
+    return capture(journal.source() if path is None else ipynb.read(path), parameters, said)
+
+
+def capture(
+    source: Source, parameters: Mapping[str, Any] | None, said: Options, settings: Settings = Settings()
+) -> Captured:
+    """Take a notebook.
+
+    Args:
+        source: The notebook.
+        parameters: Values for its ``parameters`` cell.
+        said: Options: ``include``, ``allow``, ``requirements``.
+        settings: How the run executes it.
+
+    Raises:
+        CaptureError: It holds credentials, or a parameter cannot be written as Python.
+    """
+    document = copy.deepcopy(source.notebook)
+    notes = [f"{cell}: {why}" for cell, why in unread(document)]
+    if parameters:
+        notes += [f"The notebook's parameters cell does not name {name!r}." for name in unknown(document, parameters)]
+        document = _parameterized(document, dict(parameters))
+    allow = said.allow or ()
+    credentials.refuse(source.name, _suspects(document), allow)
+    installs = Installs()
+    shipped, beside = _split(document, installs, source.folder, settings)
+    root = modules.project(source.folder)
+    with _importable(source.folder):
+        names = _imported(document)
+        local = modules.collect(list(names), root)
+        outer = {name: why for name, why in names.items() if name in local.external}
+        outer |= dict.fromkeys(local.external - outer.keys(), "import in a local module")
+        needed = dependencies.find(outer | _RUNNER | _widgets(outer))
+        absent = dependencies.missing(outer)
+    taken = files.take(said.include or (), root, source.folder)
+    data = json.dumps(shipped, sort_keys=True).encode()
+    entry = Entry("notebook", "entry.ipynb", hashlib.sha256(data).hexdigest(), source.name)
+    inside = {file.path: file for file in (*taken.files, *local.files, File("entry.ipynb", data))}
+    bundle = Bundle(
+        entry=entry,
+        files=tuple(inside[path] for path in sorted(inside)),
+        requires=tuple(name for name, _ in needed),
+        explicit=tuple(installs.requirements),
+        python=platform.python_version(),
+        roots=local.roots,
+        data=tuple(file.path for file in taken.files),
+    )
+    report = Report(
+        entry=source.name,
+        kind="notebook",
+        files=tuple((file.path, _size(file)) for file in taken.files),
+        modules=local.names,
+        requirements=(*needed, *((text, "installed by a cell") for text in installs.requirements)),
+        left_out=(*source.left_out, *installs.left_out, *taken.left_out, *absent),
+        warnings=(*notes, *local.warnings),
+    )
+    inputs = (File("notebook.json", json.dumps(beside).encode()),)
+    return Captured(bundle, inputs, report, document)
+
+
+def unread(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give the code cells that are not Python, and what is wrong with them."""
+    for number, cell in enumerate(document["cells"], 1):
+        if cell["cell_type"] == "code":
+            try:
+                cells.python(cell["source"])
+            except SyntaxError as wrong:
+                yield f"cell {number}", f"{wrong.msg or 'it is not Python'} (line {wrong.lineno or 1})"
+            except RecursionError:
+                yield f"cell {number}", "it is nested too deep to be read"
+
+
+def unknown(document: Mapping[str, Any], parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the parameters that the notebook's ``parameters`` cell does not assign."""
+    tagged = next((cell for cell in document["cells"] if "parameters" in cell["metadata"].get("tags", ())), None)
+    assigned: set[str] = set()
+    if tagged is not None:
+        try:
+            tree = ast.parse(cells.python(tagged["source"]))
+        except SyntaxError:
+            return ()
+        assigned = {
+            node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+    return tuple(name for name in parameters if name not in assigned)
+
+
+def _parameterized(document: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Inject parameters with papermill's own functions."""
+    wrong = next((name for name in parameters if not str(name).isidentifier()), None)
+    if wrong is not None:
+        raise CaptureError(f"{wrong!r} cannot be the name of a parameter.", fix="Parameters are Python names.")
+    import nbformat
+    from papermill.parameterize import parameterize_notebook
+
+    node = nbformat.from_dict(document)
+    node.metadata["papermill"] = nbformat.from_dict({})
+    for cell in node.cells:
+        cell.metadata.setdefault("tags", [])
+    made = parameterize_notebook(node, parameters, kernel_name="python3", language="python")
+    for cell in made.cells:
+        if _INJECTED in cell.metadata["tags"]:
+            cell.pop("id", None)  # papermill draws one by lot, and the code layer would never be the same
+    made.nbformat_minor = document["nbformat_minor"]
+    ipynb.identify(made)
+    return dict(made)
+
+
+def _split(
+    document: Mapping[str, Any], installs: Installs, folder: Path, settings: Settings
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the notebook that lies in a layer, and what travels beside it: parameters are in no layer."""
+    shipped: dict[str, Any] = {**document, "metadata": _known(document["metadata"]), "cells": []}
+    beside: dict[str, Any] = {"cell_timeout": settings.cell_timeout, "start_timeout": settings.start_timeout}
+    for index, cell in enumerate(document["cells"]):
+        sent = dict(cell)
+        if cell["cell_type"] == "code" and _INJECTED in cell["metadata"].get("tags", ()):
+            beside["injected"] = [index, cell["source"]]
+            sent["source"] = ""
+        elif cell["cell_type"] == "code":
+            sent["source"] = installs.take(cell["source"], folder)
+        shipped["cells"].append(sent)
+    return shipped, beside
+
+
+def _known(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: metadata[name] for name in ("kernelspec", "language_info") if name in metadata}
+
+
+def _imported(document: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for number, cell in enumerate(document["cells"], 1):
+        if cell["cell_type"] == "code":
+            for name in sorted(cells.imported(cell["source"])):
+                found.setdefault(name, f"import in cell {number}")
+    return found
+
+
+def _widgets(outer: Mapping[str, str]) -> dict[str, str]:
+    """Add ipywidgets for what draws with them when they are there: without them tqdm warns."""
+    by = next((name for name in outer if name.partition(".")[0] in _WIDGETS), None)
+    if by is None or modules.specification("ipywidgets") is None:
+        return {}
+    return {"ipywidgets": f"{by} draws with it"}
+
+
+def _suspects(document: Mapping[str, Any]) -> Iterator[credentials.Suspect]:
+    for number, cell in enumerate(document["cells"], 1):
+        for line in cell["source"].splitlines():
+            kind = credentials.form(line)
+            if kind:
+                yield credentials.Suspect(f"Cell {number}", (f"cell {number}",), kind)
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Find modules as the notebook's own kernel does: from its folder too."""
+    if str(folder) in sys.path:
+        yield
+        return
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+def _size(file: File) -> int:
+    return len(file.content) if isinstance(file.content, bytes) else file.content.stat().st_size

@@ -1,0 +1,148 @@
+"""Runs a captured notebook, cell by cell, in a kernel of this run's own interpreter, and tells what each cell puts out.
+
+The notebook is the entry; beside the image travels ``notebook.json``, whose fields are all optional:
+
+    injected         [index, source]: a cell that holds parameters, which are in no layer
+    cell_timeout     seconds that a cell may take
+    start_timeout    seconds that the kernel may take to start
+
+The executed notebook is left in the spool, also when a cell fails or the run is cancelled; only a run that is killed
+outright leaves none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import resource
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fairing.runtime.function import INLINE, failure
+from fairing.runtime.tell import Teller
+
+NAME = "notebook.ipynb"
+
+ROOM = 70
+"""Characters that the path of a folder may have in which sockets are opened."""
+
+_FOLDERS = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_CONFIG_PATH", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+
+
+def run(spec: dict[str, Any], data: bytes, tell: Teller) -> int:
+    """Execute the notebook; tell its cells' outputs as they come, then the executed notebook or the failure."""
+    settings = _settings(spec)
+    notebook = json.loads(data)
+    if settings.get("injected"):
+        index, source = settings["injected"]
+        notebook["cells"][index]["source"] = source
+    failed: dict[str, Any] | None = None
+    with _own(Path(spec["spool"])) as own:
+        environment = _environment(spec["entry"]["name"], own)
+        from fairing.runtime.kernel import Client  # here, since only notebooks have nbclient, and it reads variables
+
+        client = Client(notebook, tell, settings, own)
+        try:
+            failed = asyncio.run(_execute(client, spec, environment, tell))
+        except Exception as error:  # noqa: BLE001 - whatever keeps a kernel from starting or answering is told
+            failed = failure(spec, error)
+        finally:
+            executed = json.dumps(client.executed(), indent=1, ensure_ascii=False).encode("utf-8", "replace")
+            (Path(spec["spool"]) / NAME).write_bytes(executed)
+    if client.cancelled:
+        return 128 + signal.SIGTERM
+    if failed is None:
+        tell("result", {"payload": _payload(executed, len(notebook["cells"]))})
+        return 0
+    return _failed(failed, tell)
+
+
+async def _execute(
+    client: Any, spec: dict[str, Any], environment: dict[str, str], tell: Teller
+) -> dict[str, Any] | None:
+    """Run every cell; return how it failed, if it did. A SIGTERM interrupts the running cell, so ``finally:`` runs."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, client.stop)
+    total = len(client.nb.cells)
+    try:
+        await client.begin(cwd=spec["work"], env=environment)
+        for index in range(total):
+            if client.cancelled or client.left:
+                return None
+            tell("progress", {"task": spec["entry"]["name"], "done": index, "total": total, "unit": "cell"})
+            failed: dict[str, Any] | None = await client.cell(index)
+            if failed is not None:
+                return failed
+        tell("progress", {"task": spec["entry"]["name"], "done": total, "total": total, "unit": "cell"})
+        return None
+    finally:
+        await client.finish()
+
+
+def _failed(failed: dict[str, Any], tell: Teller) -> int:
+    """Tell the failure, and end as the kernel ended."""
+    code: int = failed.get("code", 1)
+    if code < 0:
+        # What watches over this process knows what a death by a signal means, so this one dies as its kernel did.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    tell("failure", failed)
+    return code or 1
+
+
+def _settings(spec: dict[str, Any]) -> dict[str, Any]:
+    try:
+        settings: dict[str, Any] = json.loads((Path(spec["inputs"]) / "notebook.json").read_bytes())
+    except FileNotFoundError:
+        return {}
+    return settings
+
+
+@contextlib.contextmanager
+def _own(spool: Path) -> Iterator[Path]:
+    """Give a folder for what Jupyter writes: its sockets, its configuration, its history."""
+    if len(str(spool)) < ROOM:
+        own = spool / "jupyter"
+        own.mkdir(mode=0o700, exist_ok=True)
+        yield own
+    else:
+        with tempfile.TemporaryDirectory(prefix="fairing-") as folder:
+            yield Path(folder)
+
+
+def _environment(name: str, own: Path) -> dict[str, str]:
+    """Return the kernel's environment: this run's modules, and nothing of the person's own Jupyter and IPython."""
+    os.environ.update(dict.fromkeys(_FOLDERS, str(own)), JUPYTER_PLATFORM_DIRS="1")
+    elsewhere = (sys.prefix, sys.base_prefix)
+    backend = os.environ.get("MPLBACKEND", "agg")
+    return {
+        **os.environ,
+        "FAIRING_NOTEBOOK": name,
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline" if backend == "agg" else backend,
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path and not path.startswith(elsewhere)),
+    }
+
+
+def _payload(executed: bytes, cells: int) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "codec": "json",
+        "size": len(executed),
+        "sha256": hashlib.sha256(executed).hexdigest(),
+        "python": platform.python_version(),
+        "summary": f"a notebook of {cells} cells",
+    }
+    if len(executed) <= INLINE:
+        return {**fields, "inline": base64.b64encode(executed).decode()}
+    return {**fields, "path": f"spool/{NAME}"}
