@@ -59,7 +59,7 @@ def take_cell(source: str, names: MutableMapping[str, Any], bring: Sequence[str]
 
 def start(captured: Captured, target: Target, settled: Options) -> Job:
     """Launch what was captured, and show its card once."""
-    with opened(head(captured, target), settled) as screen:
+    with opened(head(captured, target, settled), settled) as screen:
         job = _launched(captured, target, settled, screen)
         screen.started(str(job.handle))
         screen.note("It goes on by itself: job.follow() shows it, job.result() waits for its value.")
@@ -69,7 +69,7 @@ def start(captured: Captured, target: Target, settled: Options) -> Job:
 
 def shown(captured: Captured, target: Target, settled: Options) -> Any:
     """Launch what was captured, show it until it ends, and return its value."""
-    with opened(head(captured, target), settled) as screen:
+    with opened(head(captured, target, settled), settled) as screen:
         job = _launched(captured, target, settled, screen)
         follow(job, screen, settled)
         bring(job, settled, lambda sentence: say(screen, sentence))
@@ -101,13 +101,13 @@ def make(captured: Captured, target: Target, settled: Options) -> BuiltImage:
     """Build what was captured, and launch nothing."""
     from fairing import launch
 
-    with opened(head(captured, target), settled) as screen:
+    with opened(head(captured, target, settled), settled) as screen:
         return launch.build(captured.bundle, image(settled), target, screen.show)
 
 
-def head(captured: Captured, target: Target) -> Head:
+def head(captured: Captured, target: Target, settled: Options) -> Head:
     """Return what the card says besides the run's state."""
-    return Head(captured.report.entry, target.name)
+    return Head(settled.name or captured.report.entry, target.name)
 
 
 def image(settled: Options) -> Image:
