@@ -19,7 +19,8 @@ class Cell:
         self.outputs = []
         self.error = None
         self.reply = None
-        self.changes = 0
+        self.updates = 0
+        self.raw = ""
         self._clearing = False
 
     @property
@@ -108,12 +109,13 @@ class Front:
         cell = self.cells.get(message["parent_header"].get("msg_id"))
         if cell is None:
             return
-        cell.changes += 1
         if kind == "stream":
+            cell.raw += content["text"]
             cell.stream(content["name"], content["text"])
         elif kind in {"display_data", "execute_result"}:
             cell.display(content["data"], content.get("transient", {}).get("display_id"))
         elif kind == "update_display_data":
+            cell.updates += 1
             for each in self.cells.values():
                 for output in each.outputs:
                     if output.get("id") == content["transient"]["display_id"]:

@@ -1,14 +1,5 @@
 """A run in a notebook's cell, in a real kernel: the card, the log under it, and what a front end makes of both."""
 
-import base64
-import json
-
-from tests.output.front import plain
-
-PNG = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
-
 
 def test_a_cell_shows_one_card_then_the_output_then_the_value(kernel):
     cell = kernel.run("def f(n):\n    print('hello')\n    return n * 2\nfairing.train(f, (21,))")
@@ -28,9 +19,7 @@ def test_the_card_needs_no_script_and_no_widget_and_escapes_what_it_says(kernel)
 
 
 def test_stdout_and_stderr_stay_apart(kernel):
-    cell = kernel.run(
-        "def f():\n    import sys\n    print('out')\n    print('err', file=sys.stderr)\nfairing.train(f)"
-    )
+    cell = kernel.run("def f():\n    import sys\n    print('out')\n    print('err', file=sys.stderr)\nfairing.train(f)")
     assert cell.streams == [("stdout", "out\n"), ("stderr", "err\n")]
 
 
@@ -78,24 +67,6 @@ def test_at_most_a_megabyte_is_shown(kernel):
     assert "the rest is in the log" in cell.text
 
 
-def test_displays_come_in_order_with_text_and_updates_reach_them(kernel):
-    cell = kernel.run(
-        "def f():\n    print('before')\n    shown = display({'text/plain': 'one'}, raw=True, display_id=True)\n"
-        "    print('after')\n    shown.update({'text/plain': 'two'}, raw=True)\nfairing.train(f)"
-    )
-    kinds = [output.get("text") or output["data"]["text/plain"] for output in cell.outputs[1:]]
-    assert kinds == ["before\n", "two", "after\n"]
-
-
-def test_clearing_clears_the_output_and_keeps_the_card(kernel):
-    cell = kernel.run(
-        "def f():\n    from IPython.display import clear_output\n    print('old')\n"
-        "    clear_output()\n    print('new')\nfairing.train(f)"
-    )
-    assert cell.text == "new\n"
-    assert len(cell.cards) == 1
-
-
 def test_lines_carry_the_worker_only_where_there_are_several(kernel):
     code = "def f():\n    print('a')\n    print('b')\n"
     one = kernel.run(code + "fairing.train(f)")
@@ -122,20 +93,10 @@ def test_output_lands_in_the_cell_that_waits(kernel):
     assert cell.text == "mine\n"
 
 
-def test_an_exception_is_raised_as_its_own_type_with_the_lines_of_the_run_and_none_of_ours(kernel):
-    kernel.run("class Mine(ValueError): pass\ndef g(depth):\n    raise Mine('too deep', depth)")
-    cell = kernel.run("fairing.train(g, (4,))")
-    shown = plain("\n".join(cell.error["traceback"]))
-    assert cell.error["ename"] == "Mine"
-    assert "raise Mine('too deep', depth)" in shown
-    assert shown.count("too deep', 4") == 1
-    assert "fairing/" not in shown and "api.py" not in shown
-    caught = kernel.run("try:\n    fairing.train(g, (4,))\nexcept Mine as error:\n    print(type(error) is Mine, error.args)")
-    assert caught.text == "True ('too deep', 4)\n"
-
-
 def test_an_interrupt_leaves_the_run_going_says_how_to_follow_and_stops_run_all(kernel):
-    cell = kernel.send("def f():\n    import time\n    print('begun', flush=True)\n    time.sleep(60)\nfairing.train(f)")
+    cell = kernel.send(
+        "def f():\n    import time\n    print('begun', flush=True)\n    time.sleep(60)\nfairing.train(f)"
+    )
     after = kernel.send("print('never')")
     kernel.until(lambda: "begun" in cell.text)
     kernel.interrupt()
@@ -143,7 +104,9 @@ def test_an_interrupt_leaves_the_run_going_says_how_to_follow_and_stops_run_all(
     (line,) = cell.error["traceback"]
     assert cell.error["ename"] == "Detached" and 'fairing.attach("local://f-' in line and "cancel" in line
     handle = line.split('"')[1]
-    now = kernel.run(f"job = fairing.attach({handle!r})\nprint(job.status.phase)\njob.cancel()\nprint(job.status.phase)")
+    now = kernel.run(
+        f"job = fairing.attach({handle!r})\nprint(job.status.phase)\njob.cancel()\nprint(job.status.phase)"
+    )
     assert now.text == "running\ncancelled\n"
     assert after.text == ""
 
@@ -168,25 +131,3 @@ def test_awaiting_a_job_and_iterating_over_its_events_work_in_a_cell(kernel):
         "async for event in fairing.submit(f):\n    if type(event).__name__ == 'Text': print(event.text, end='')"
     )
     assert cell.text == "hi\n"
-
-
-def test_scripts_are_not_shown_unless_trusted(kernel):
-    code = (
-        "def f():\n    from IPython.display import HTML, Javascript, display\n"
-        "    display(HTML('<b onclick=\"x()\">bold</b><script>x()</script>'))\n    display(Javascript('x()'))\n"
-    )
-    cell = kernel.run(code + "fairing.train(f)")
-    shown = json.dumps(cell.displays[1:])
-    assert "bold" in shown and "script>" not in shown and "onclick" not in shown
-    assert not any("application/javascript" in data for data in cell.displays)
-    trusted = kernel.run(code + "fairing.train(f, trust_html=True)")
-    assert any("application/javascript" in data for data in trusted.displays)
-
-
-def test_a_picture_arrives_as_it_was_made(kernel):
-    cell = kernel.run(
-        f"def f():\n    import base64\n    from IPython.display import Image, display\n"
-        f"    display(Image(base64.b64decode({PNG!r})))\nfairing.train(f)"
-    )
-    (data,) = [data for data in cell.displays if "image/png" in data]
-    assert base64.b64decode(data["image/png"]) == base64.b64decode(PNG)
