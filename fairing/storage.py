@@ -257,7 +257,7 @@ def _find(root: Path, text: str) -> dict[str, Any]:
 
     if latest := fitting(lambda digest, name: text in {digest, name, name.rpartition("-")[0]}):
         return latest[-1]
-    found = fitting(lambda digest, name: bool(text) and any(full.startswith(text) for full in (digest, digest[7:], name)))
+    found = fitting(lambda digest, name: any(full.startswith(text or "-") for full in (digest, digest[7:], name)))
     if len(found) == 1:
         return found[0]
     names = ", ".join(each["annotations"][layout.NAME] for each in (found or named)[-5:])

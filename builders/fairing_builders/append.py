@@ -6,19 +6,13 @@ this machine; their blobs are written when something needs them (``fairing.image
 
 from __future__ import annotations
 
-import hashlib
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
-import fairing
 from fairing import plugins
 from fairing.errors import BuildError
 from fairing.events import Source, Stamp, Status
-from fairing.oci import bytecode, store
-from fairing.oci.config import canonical
+from fairing.oci import runner, store
 from fairing.ports import Report
 from fairing.recipe import tree
 from fairing.spec import BuiltImage, Destination, File, Layer, Recipe, Target
@@ -59,7 +53,7 @@ class AppendBuilder:
             report(Status(Stamp(Source("build"), time.time()), "building", what))
 
         with store.using():
-            layers = [_dependencies(recipe, report, say), _fairing(say), *_files(recipe.files, say)]
+            layers = [_dependencies(recipe, report, say), _runner(say), *_files(recipe.files, say)]
             image = store.put_image(recipe, layers)
         say(f"image: {image.name}, {_state(image.new)}")
         return BuiltImage(
@@ -85,34 +79,10 @@ def _dependencies(recipe: Recipe, report: Report, say: Say) -> Layer:
     return Layer("dependencies", key, folder)
 
 
-def _fairing(say: Say) -> Layer:
-    """Return the layer of fairing itself: the runner, and what ``import fairing`` needs in a notebook."""
-    package = Path(fairing.__file__).parent
-    files = sorted(_package(package))
-    content = [(path.relative_to(package).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
-    key = hashlib.sha256(canonical([sys.implementation.cache_tag, *content])).hexdigest()
-    say(f"fairing: {'ready' if store.has_tree(key) else 'new'}")
-
-    def make(folder: Path) -> None:
-        for path in files:
-            target = folder / "fairing" / path.relative_to(package)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(path.read_bytes())
-            if path.suffix == ".py" and (ready := bytecode.unchecked(path)):
-                made = folder / bytecode.name(target.relative_to(folder).as_posix())
-                made.parent.mkdir(exist_ok=True)
-                made.write_bytes(ready)
-
-    return Layer("fairing", key, store.tree(key, make))
-
-
-def _package(folder: Path) -> Iterator[Path]:
-    with os.scandir(folder) as inside:
-        for each in inside:
-            if each.is_dir() and each.name != "__pycache__":
-                yield from _package(Path(each.path))
-            elif each.is_file() and not each.name.startswith("."):
-                yield Path(each.path)
+def _runner(say: Say) -> Layer:
+    made = runner.layer()
+    say(f"fairing: {_state(made.new)}")
+    return made.layer
 
 
 def _files(files: Sequence[File], say: Say) -> Iterator[Layer]:

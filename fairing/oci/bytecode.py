@@ -63,18 +63,19 @@ def compiled(sources: Sequence[tuple[Path, str]]) -> Iterator[Iterator[bytes]]:
         yield (next(children[index % count]) for index in range(len(sources)))
 
 
-def unchecked(source: Path) -> bytes | None:
+def unchecked(source: Path, content: bytes) -> bytes | None:
     """Return unchecked bytecode of a source file, made from the valid bytecode that it has here, if it has."""
     cached = Path(importlib.util.cache_from_source(str(source)))
     try:
         data, is_now = cached.read_bytes(), source.stat()
     except OSError:
         return None
-    magic, flags, time, length = data[:4], *struct.unpack("<III", data[4:16].ljust(12, b"\0"))
-    whole = (int(is_now.st_mtime) & 0xFFFFFFFF, is_now.st_size & 0xFFFFFFFF)
-    if magic != importlib.util.MAGIC_NUMBER or flags != 0 or (time, length) != whole:
+    if len(data) < 16 or data[:4] != importlib.util.MAGIC_NUMBER or is_now.st_size != len(content):
         return None
-    return magic + struct.pack("<I", 1) + importlib.util.source_hash(source.read_bytes()) + data[16:]
+    valid = struct.pack("<III", 0, int(is_now.st_mtime) & 0xFFFFFFFF, is_now.st_size & 0xFFFFFFFF)
+    if data[4:16] != valid:
+        return None
+    return data[:4] + struct.pack("<I", 1) + importlib.util.source_hash(content) + data[16:]
 
 
 @contextmanager

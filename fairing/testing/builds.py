@@ -1,0 +1,201 @@
+"""The builds that the suite of builders makes: a sample recipe, homes of their own, and processes that build there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fairing import plugins, state
+from fairing.events import Event
+from fairing.recipe.resolve import resolve
+from fairing.spec import BuiltImage, Bundle, Destination, Entry, File, Image, Recipe, Target
+
+_LARGE = 9 << 20
+
+
+def sample(folder: Path, code: bytes = b"print('hello')\n") -> Recipe:
+    """Return a recipe with everything that a recipe may have for any builder.
+
+    Args:
+        folder: Where the file that is not in memory is put.
+        code: What the entry says.
+    """
+    large = folder / "large.bin"
+    if not large.exists():
+        large.write_bytes(random.Random(7).randbytes(_LARGE))  # noqa: S311 - it has to be the same every time
+    files = (
+        File("main.py", code),
+        File("bin/run.sh", b"#!/bin/sh\nexit 0\n", 0o755),
+        File("private.txt", b"mine\n", 0o600),
+        File("empty/__init__.py", b""),
+        File("d\N{LATIN SMALL LETTER A WITH DIAERESIS}ta/\N{SNOWMAN} 1.csv", b"a,b\n1,2\n"),
+        File(f"{'deep/' * 60}{'n' * 120}.txt", b"far\n"),
+        File("data/large.bin", large),
+    )
+    entry = Entry("script", "main.py", hashlib.sha256(code).hexdigest(), "main.py")
+    bundle = Bundle(entry, files, ("cloudpickle",), (), platform.python_version())
+    return resolve(bundle, Image(env=(("DEPTH", "8"),)), target("any"))
+
+
+def target(builder: str) -> Target:
+    """Return a target that builds with this builder."""
+    return Target("contract", "local", builder)
+
+
+def build(name: str, recipe: Recipe, to: Destination | None = None, said: list[Event] | None = None) -> BuiltImage:
+    """Check and build a recipe here, in layers where the builder can."""
+    builder = plugins.builder(name)
+    builder.check(recipe, target(name))
+    to = to or ("layers" if "layers" in builder.makes else min(builder.makes))
+    heard: list[Event] = [] if said is None else said
+    return builder.build(recipe, target(name), to, heard.append)
+
+
+@contextmanager
+def home() -> Iterator[Path]:
+    """Give a new home for fairing, and use it here meanwhile."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, within(Path(folder)):
+        yield Path(folder)
+
+
+@contextmanager
+def within(folder: Path) -> Iterator[None]:
+    """Use a home here meanwhile."""
+    before = os.environ.get("FAIRING_HOME")
+    os.environ["FAIRING_HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["FAIRING_HOME"]
+        else:
+            os.environ["FAIRING_HOME"] = before
+
+
+def written() -> dict[str, tuple[int, int, int]]:
+    """Return every file of the home as it is; the times of last uses alone may change when nothing is made."""
+    found = {}
+    for folder, _, files in os.walk(state.home()):
+        for file in files:
+            path = Path(folder, file)
+            seen = path.lstat()
+            name = f"/{path.relative_to(state.home()).as_posix()}"
+            if "/used/" not in name:
+                found[name] = (seen.st_ino, seen.st_size, seen.st_mtime_ns)
+    return found
+
+
+class Building:
+    """A process that builds the sample, and finds the builder as everybody does: by its entry point.
+
+    Args:
+        name: The builder's.
+        folder: The home it builds in.
+        kill_at: It kills itself when it changes something in its home for the nth time.
+        held: It stops when the builder first says something, until ``go``.
+        env: Variables that differ from those here.
+        umask: Its file mode creation mask, where that differs from the one here.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        kill_at: int = 0,
+        held: bool = False,
+        env: Mapping[str, str] | None = None,
+        umask: int = -1,
+    ) -> None:
+        (folder / "child").mkdir(exist_ok=True)
+        path = os.pathsep.join(each for each in sys.path if each)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "fairing.testing.builds", name, str(kill_at), str(int(held))],
+            env={**os.environ, "PYTHONPATH": path, **(env or {}), "FAIRING_HOME": str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            umask=umask,
+        )
+
+    def reached(self, place: str) -> None:
+        """Wait until it has ``started``, or is ``inside`` the builder."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.strip() == place:
+                return
+
+    def go(self) -> None:
+        """Let it go on."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def ended(self) -> tuple[int, dict[str, Any]]:
+        """Wait for its end; return its exit code, and the image as far as it got."""
+        out, _ = self._process.communicate()
+        last = out.splitlines()[-1:]
+        return self._process.returncode, json.loads(last[0]) if last and last[0].startswith("{") else {}
+
+    def image(self) -> dict[str, Any]:
+        """Wait for its end, and return the image that it has built."""
+        code, image = self.ended()
+        assert code == 0, f"a build ended with {code}"
+        return image
+
+
+def _child(name: str, kill_at: str, held: str) -> None:
+    recipe = sample(state.home() / "child")
+    if kill_at != "0":
+        _kill_at(int(kill_at), str(state.home()))
+    print("started", flush=True)  # noqa: T201 - it is what the other side reads
+    builder = plugins.builder(name)
+    builder.check(recipe, target(name))
+    to: Destination = "layers" if "layers" in builder.makes else min(builder.makes)
+    holding = held == "1"
+
+    def report(_: Event) -> None:
+        nonlocal holding
+        if holding:
+            holding = False
+            print("inside", flush=True)  # noqa: T201 - it is what the other side reads
+            sys.stdin.readline()
+
+    image = builder.build(recipe, target(name), to, report)
+    layers = [[each.kind, each.key, each.digest, _listing(each.folder)] for each in image.layers]
+    print(json.dumps({"digest": image.digest, "layers": layers}))  # noqa: T201 - it is what the other side reads
+
+
+def _listing(folder: Path | None) -> int:
+    return sum(len(files) for _, _, files in os.walk(folder)) if folder else 0
+
+
+def _kill_at(step: int, home: str) -> None:
+    count = 0
+
+    def heard(event: str, args: tuple[Any, ...]) -> None:
+        nonlocal count
+        writes = event in {"os.rename", "os.mkdir", "os.link", "os.symlink", "os.utime"} or (
+            event == "open" and len(args) > 2 and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
+        )
+        # A hard link is named from an open folder: its path alone does not say that it is in the home.
+        if writes and (event == "os.link" or any(str(arg).startswith(home) for arg in args[:2])):
+            count += 1
+            if count == step:
+                os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    sys.addaudithook(heard)
+
+
+if __name__ == "__main__":
+    _child(*sys.argv[1:])
