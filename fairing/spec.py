@@ -84,6 +84,15 @@ class Report:
     left_out: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return str(_drawn().text(self, None))
+
+    def _repr_html_(self) -> str:
+        return str(_drawn().html(self, None))
+
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        printer.text(str(self))
+
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
@@ -316,3 +325,10 @@ class Handle:
                 fix="A handle looks like local://train-1f3a; fairing.jobs() lists them.",
             )
         return Handle(scheme, parts, parse_qs(query).get("uid", [""])[0])
+
+
+def _drawn() -> Any:
+    """Return what draws reports, which stands above the nouns."""
+    from importlib import import_module
+
+    return import_module("fairing.capture.report")

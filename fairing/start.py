@@ -107,7 +107,10 @@ def make(captured: Captured, target: Target, settled: Options) -> BuiltImage:
 
 def head(captured: Captured, target: Target, settled: Options) -> Head:
     """Return what the card says besides the run's state."""
-    return Head(settled.name or captured.report.entry, target.name)
+    from fairing.capture import report
+
+    name = settled.name or captured.report.entry
+    return Head(name, target.name, text=report.text(captured.report), html=report.html(captured.report))
 
 
 def image(settled: Options) -> Image:
@@ -138,7 +141,13 @@ def _launched(captured: Captured, target: Target, settled: Options, screen: Scre
     handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, screen.show)
     state.record(str(handle))
     if captured.document is None:
-        return Job(handle, captured.report)
+        return Job(handle, captured.report, _hint)
     from fairing.notebook import NotebookJob
 
     return NotebookJob(handle, captured.report, captured.document)
+
+
+def _hint(missing: str) -> str:
+    from fairing.capture.hints import hint
+
+    return hint(missing)

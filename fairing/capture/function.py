@@ -54,7 +54,7 @@ def capture(
     root = modules.project()
     found = modules.collect(_modules(code, values), root)
     data = files.take(said.include or (), root, Path.cwd())
-    needed = needs.needs(found.external, (code.data, values.data), said, root)
+    needed = needs.needs(_reasons(found, code, values), (code.data, values.data), said, root)
     report = _report(name, code, values, found, said.gpus or 0)
     left_out = (*data.left_out, *needed.left_out)
     report = replace(report, requirements=needed.reasons, files=sizes(data.files), left_out=left_out)
@@ -186,6 +186,17 @@ def _modules(code: pickled.Pickled, values: pickled.Pickled) -> Iterator[str]:
         yield from taken.modules
         for each, package in taken.codes:
             yield from imports.of_code(each, package)
+
+
+def _reasons(found: modules.Modules, *taken: pickled.Pickled) -> dict[str, str]:
+    """Return the modules of others that are imported, each with where."""
+    reasons = {name: why for name, why in found.reasons if why != "import"}
+    for each in taken:
+        for code, package in each.codes:
+            for name in imports.of_code(code, package):
+                if name.partition(".")[0] not in found.names:
+                    reasons.setdefault(name, f"import in {code.co_name}")
+    return reasons
 
 
 def _unknown(signature: inspect.Signature, kwargs: dict[str, Any]) -> str:

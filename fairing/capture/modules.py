@@ -39,6 +39,7 @@ class Modules:
         names: Their dotted names, sorted.
         warnings: Sentences the reader should see: a module edited since it was imported.
         external: Dotted names of every other module that the code or they import, less the standard library's.
+        reasons: The same names, each with the first local module that imports it.
     """
 
     files: tuple[File, ...] = ()
@@ -46,6 +47,7 @@ class Modules:
     names: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     external: frozenset[str] = frozenset()
+    reasons: tuple[tuple[str, str], ...] = ()
 
 
 def project(folder: Path | None = None) -> Path:
@@ -109,28 +111,36 @@ class _Walk:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._taken: dict[str, Path] = {}
-        self._external: set[str] = set()
+        self._external: dict[str, str] = {}
         self._warnings: list[str] = []
         self._seen: set[str] = set()
         self._bases: dict[Path, str] = {}
         self._files: dict[str, File] = {}
 
     def follow(self, names: Iterable[str]) -> None:
-        queue = sorted(names, reverse=True)
+        queue = [(name, "") for name in sorted(names, reverse=True)]
         while queue:
-            for name in imports.parents(queue.pop()):
+            wanted, by = queue.pop()
+            for name in imports.parents(wanted):
                 top = name.partition(".")[0]
                 if name in self._seen or top in sys.stdlib_module_names or top in OWN or top == "__main__":
                     continue
                 self._seen.add(name)
-                queue.extend(sorted(self._take(name), reverse=True))
+                queue.extend((each, name) for each in sorted(self._take(name, by), reverse=True))
 
     def result(self) -> Modules:
         roots = tuple(dict.fromkeys(["", *sorted(self._bases.values())]))
         files = tuple(self._files[path] for path in sorted(self._files))
-        return Modules(files, roots, tuple(sorted(self._taken)), tuple(self._warnings), frozenset(self._external))
+        return Modules(
+            files=files,
+            roots=roots,
+            names=tuple(sorted(self._taken)),
+            warnings=tuple(self._warnings),
+            external=frozenset(self._external),
+            reasons=tuple(sorted(self._external.items())),
+        )
 
-    def _take(self, name: str) -> Iterable[str]:
+    def _take(self, name: str, by: str) -> Iterable[str]:
         """Take one module if it is local, and return what it imports."""
         spec = specification(name)
         path = Path(spec.origin) if spec and spec.has_location and spec.origin else None
@@ -139,7 +149,7 @@ class _Walk:
         if path is None and spec is not None and any(map(local, spec.submodule_search_locations or ())):
             return ()  # a local folder that is a package without a file of its own
         if path is None or not local(path) or not path.is_file():
-            self._external.add(name)
+            self._external[name] = f"import in {by}" if by else "import"
             return ()
         package = path.name == "__init__.py"
         self._taken[name] = path
