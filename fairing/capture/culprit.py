@@ -31,10 +31,11 @@ def refusal(owner: str, name: str, value: Any, error: Exception, fails: Fails) -
         error: Why it could not be pickled.
         fails: Tries to pickle a value, and returns the error.
     """
+    if "recursion" in str(error):
+        what = f"{name} of {owner}" if name else owner
+        return CaptureError(f"{what} cannot be taken along.", "It is nested too deeply.", "Make it flatter.")
     path, owner, culprit, why = _search(name, owner, value, error, fails)
     what = f"{path} of {owner}" if path else owner
-    if "recursion" in str(why):
-        return CaptureError(f"{what} cannot be taken along.", "It is nested too deeply.", "Make it flatter.")
     reason, fix = _known(path, culprit)
     if not reason:
         text = " ".join(str(why).split())[:200]

@@ -1,0 +1,137 @@
+"""Functions out of the cells of a real kernel, run for real."""
+
+import pytest
+
+
+def test_a_nested_function_with_a_closure(kernel):
+    kernel("def outer(n):\n    def inner(x):\n        return x * n + k\n    return inner\nk = 1")
+    assert kernel.value("fairing.train(outer(10), args=(4,))") == "41"
+
+
+def test_a_lambda_a_partial_a_method_and_a_callable_object(kernel):
+    kernel(
+        "from functools import partial\n"
+        "class Scale:\n"
+        "    def __init__(self, by): self.by = by\n"
+        "    def __call__(self, x): return x * self.by\n"
+        "    def plus(self, x): return x + self.by\n"
+        "def power(base, exponent): return base ** exponent"
+    )
+    assert kernel.value("fairing.train(lambda x: x + 1, args=(1,))") == "2"
+    assert kernel.value("fairing.train(partial(power, exponent=3), args=(2,))") == "8"
+    assert kernel.value("fairing.train(Scale(3).plus, args=(4,))") == "7"
+    assert kernel.value("fairing.train(Scale(3), args=(4,))") == "12"
+
+
+def test_a_decorated_function_whose_decorator_is_in_another_cell(kernel):
+    kernel(
+        "import functools\n"
+        "def twice(f):\n"
+        "    @functools.wraps(f)\n"
+        "    def wrapper(*args): return 2 * f(*args)\n"
+        "    return wrapper"
+    )
+    kernel("@twice\ndef five(): return 5")
+    assert kernel.value("fairing.train(five)") == "10"
+
+
+def test_helpers_of_other_cells_and_their_redefinitions_today_s_text_wins(kernel):
+    kernel("def helper(): return 'old'")
+    kernel("def uses(): return helper()")
+    assert kernel.value("fairing.train(uses)") == "old"
+    kernel("def helper(): return 'new'")
+    assert kernel.value("fairing.train(uses)") == "new"
+
+
+def test_recursion_also_mutual(kernel):
+    kernel("def even(n): return True if n == 0 else odd(n - 1)\ndef odd(n): return False if n == 0 else even(n - 1)")
+    assert kernel.value("fairing.train(even, args=(10,))") == "True"
+
+
+def test_an_async_function(kernel):
+    kernel("import asyncio\nasync def later(x):\n    await asyncio.sleep(0)\n    return x + 1")
+    assert kernel.value("fairing.train(later, args=(1,))") == "2"
+
+
+def test_a_result_of_a_class_from_another_cell_is_of_that_class(kernel):
+    kernel(
+        "import enum\nfrom dataclasses import dataclass\nfrom typing import NamedTuple\n"
+        "class Colour(enum.Enum):\n    RED = 1\n"
+        "@dataclass\nclass Point:\n    x: int\n"
+        "class Pair(NamedTuple):\n    a: int\n"
+        "class Plain:\n    def name(self): return suffix\n"
+        "suffix = 'one'"
+    )
+    kernel("def make(): return Colour.RED, Point(2), Pair(3), Plain()")
+    kernel("made = fairing.train(make)")
+    assert kernel.value(
+        "(made[0] is Colour.RED, isinstance(made[1], Point), made[1] == Point(2), type(made[2]) is Pair, "
+        "isinstance(made[3], Plain))"
+    ) == str((True,) * 5)
+
+
+def test_a_class_stays_as_it_is_when_a_value_of_it_returns(kernel):
+    kernel("class Keeps:\n    def name(self): return word\nword = 'one'\ndef keep(): return Keeps()")
+    kernel("kept = fairing.train(keep)\nword = 'two'")
+    assert kernel.value("(kept.name(), Keeps().name())") == "('two', 'two')"
+
+
+def test_an_exception_of_a_class_from_another_cell_is_caught_by_it(kernel):
+    kernel("class Empty(Exception):\n    def __init__(self, n): super().__init__(n); self.n = n")
+    kernel("def fail(): raise Empty(7)")
+    kernel("try:\n    fairing.train(fail)\nexcept Empty as error:\n    caught = error.n")
+    assert kernel.value("caught") == "7"
+
+
+def test_the_same_function_gives_the_same_bytes_also_after_its_cell_ran_again(kernel):
+    kernel("from fairing.capture.function import capture")
+    cell = "class Model:\n    depth = 3\n    def fit(self): return {'a', 'b'}\ndef same(): return Model().fit()"
+    kernel(cell)
+    kernel("first = capture(same).bundle.entry\nsecond = capture(same).bundle.entry")
+    assert kernel.value("first == second") == "True"
+    kernel("def plain(): return [x for x in range(3)]\nbefore = capture(plain).bundle.entry")
+    kernel("def plain(): return [x for x in range(3)]\nbefore = capture(plain).bundle.entry")
+    kernel("again = capture(plain).bundle.entry")
+    assert kernel.value("before == again") == "True"
+
+
+def test_another_kernel_gives_the_same_bytes(kernel, tmp_path):
+    from .conftest import Kernel
+
+    cell = (
+        "import math\nDEPTH = 3\n"
+        "def helper(x): return math.floor(x) + DEPTH\n"
+        "def same(x):\n    import json\n    return json.dumps(helper(x))\n"
+    )
+    ask = "__import__('fairing.capture.function').capture.function.capture(same, (1.5,)).bundle.entry.sha256"
+    kernel(cell)
+    other = Kernel(tmp_path)
+    try:
+        other("import fairing")
+        other(cell)
+        assert other.value(ask) == kernel.value(ask)
+    finally:
+        other.close()
+
+
+def test_what_ipython_puts_among_the_names_does_not_travel(kernel):
+    (kernel.folder / "some.txt").write_text("x")
+    kernel("def opens():\n    with open('made.txt', 'w') as f:\n        return f.write('abc')")
+    assert kernel.value("fairing.train(opens)") == "3"
+    assert "ipython" not in kernel.value("[name for name, _ in fairing.preview(opens).requirements]")
+
+
+def test_get_ipython_is_refused_by_its_name(kernel):
+    from .conftest import CellError
+
+    kernel("def shell(): return get_ipython().user_ns")
+    with pytest.raises(CellError, match=r"get_ipython of shell cannot be taken along.*this kernel itself"):
+        kernel("fairing.train(shell)")
+
+
+def test_the_source_lines_of_a_cell_travel_for_the_traceback_and_no_other_lines(kernel):
+    kernel("from fairing.capture.function import capture\nimport json")
+    kernel("hidden = 'not mine'\ndef lined():\n    x = 1\n    return x / 0\nmore = 'nor this'")
+    kernel("texts = json.loads(next(f for f in capture(lined).inputs if f.path == 'sources.json').read())")
+    assert kernel.value("list(texts.values())") == str(["\ndef lined():\n    x = 1\n    return x / 0\n"])
+    assert kernel.value("all('ipykernel' not in name for name in texts)") == "True"

@@ -1,0 +1,113 @@
+"""Each captured name is listed by its type and its size; a large one warns, a very large one is refused."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from fairing.capture import pickled
+from fairing.capture.function import capture
+from fairing.errors import CaptureError
+from fairing.options import options
+
+
+def listed(captured):
+    return {each.name: (each.type, each.size) for each in captured.report.globals}
+
+
+def test_names_are_listed_by_type_and_size_and_never_by_value():
+    table = np.arange(1000)
+    word = "sesame-open"
+
+    def train(depth):
+        return table.sum(), word, depth
+
+    captured = capture(train, (5,))
+    names = listed(captured)
+    assert names["table"][0] == "ndarray"
+    assert 8000 < names["table"][1] < 8400
+    assert names["word"] == ("str", len(pickle.dumps(word, 5)))
+    assert names["depth"][0] == "int"
+    assert "sesame-open" not in repr(captured.report) + str(captured.report) + captured.report._repr_html_()
+
+
+def test_a_value_that_two_functions_use_is_counted_and_sent_once():
+    table = np.arange(100_000)
+
+    def one():
+        return table[0]
+
+    def train():
+        return one(), table[1]
+
+    captured = capture(train)
+    entry = captured.bundle.files[-1].read()
+    assert len(entry) < 1.1 * table.nbytes
+    function = pickle.loads(entry)
+    assert function() == (0, 1)
+
+
+def test_what_was_measured_loads_as_one_pickle():
+    values = {"a": [1, 2], "b": "x" * 70_000, "c": {"n": (1.5, None)}}
+    taken = pickled.take(values, "values", {key: value for key, value in values.items()})
+    assert pickle.loads(taken.data) == values
+    assert [each.name for each in taken.globals] == ["a", "b", "c"]
+    assert taken.globals[1].size == pytest.approx(70_000, abs=50)
+
+
+def test_a_value_keeps_its_identity_between_the_functions_that_share_it():
+    shared = [1]
+
+    def add():
+        shared.append(2)
+
+    def train():
+        add()
+        return shared
+
+    assert pickle.loads(capture(train).bundle.files[-1].read())() == [1, 2]
+
+
+def test_over_one_megabyte_warns_and_says_what_to_do():
+    table = np.zeros(200_000)
+    (warning,) = capture(lambda: table).report.warnings
+    assert warning.startswith("table (ndarray) has 1.6 MB")
+    assert "include=[...]" in warning
+
+
+@pytest.mark.parametrize("wrap", [lambda table: table, lambda table: {"deep": [table]}, bytes])
+def test_over_the_limit_is_refused_by_name_and_says_what_to_do(wrap):
+    table = wrap(np.zeros(9_000_000))
+    with pytest.raises(CaptureError, match=r"table \(.*\) of lambda has more than 64 MB") as caught:
+        capture(lambda: table)
+    assert "max_size=" in str(caught.value)
+    with pytest.raises(CaptureError, match=r"x \(.*\) of lambda has more than 64 MB"):
+        capture(lambda x: x, (table,))
+
+
+def test_a_table_over_the_limit_is_refused_before_it_is_copied():
+    table = np.broadcast_to(np.float64(0), (1 << 40,))  # eight terabytes, were it copied
+    with pytest.raises(CaptureError, match="has more than 64 MB"):
+        capture(lambda: table)
+
+
+def test_the_limit_can_be_set():
+    table = np.zeros(100_000)
+    with pytest.raises(CaptureError, match="has more than 500 kB"):
+        capture(lambda: table, options=options({"max_size": "500k"}))
+    big = np.zeros(9_000_000)
+    assert listed(capture(lambda: big, options=options({"max_size": "80M"})))["big"][1] > 72_000_000
+
+
+def test_arguments_travel_beside_the_image_and_never_in_a_layer():
+    captured = capture(lambda x: x, ("an unusual text",))
+    (inputs,) = [file for file in captured.inputs if file.path == "arguments.pkl"]
+    assert b"an unusual text" in inputs.read()
+    assert not any(b"an unusual text" in file.read() for file in captured.bundle.files)
+
+
+def test_arguments_leave_the_digest_as_it_is():
+    def train(x):
+        return x
+
+    assert capture(train, (1,)).bundle.entry == capture(train, (2,)).bundle.entry
