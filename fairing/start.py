@@ -87,7 +87,7 @@ def shown_notebook(
 
     captured, target, settled = take(path, None, parameters, given)
     written = notebook.destination(output, captured.report.entry, Path() if path is None else Path(path).parent)
-    with opened(head(captured, target), settled) as screen:
+    with opened(head(captured, target, settled), settled) as screen:
         job = _launched(captured, target, settled, screen)
         assert isinstance(job, notebook.NotebookJob)  # noqa: S101 - a notebook was taken
         job.path = written

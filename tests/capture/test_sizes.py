@@ -49,7 +49,7 @@ def test_a_value_that_two_functions_use_is_counted_and_sent_once():
 
 def test_what_was_measured_loads_as_one_pickle():
     values = {"a": [1, 2], "b": "x" * 70_000, "c": {"n": (1.5, None)}}
-    taken = pickled.take(values, "values", {key: value for key, value in values.items()})
+    taken = pickled.take(values, "values", dict(values))
     assert pickle.loads(taken.data) == values
     assert [each.name for each in taken.globals] == ["a", "b", "c"]
     assert taken.globals[1].size == pytest.approx(70_000, abs=50)
