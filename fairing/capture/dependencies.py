@@ -26,8 +26,10 @@ def find(imported: Mapping[str, str] | Iterable[str], pickles: Sequence[bytes] =
         (('cloudpickle', 'import in train'),)
     """
     found: dict[str, str] = {}
-    for module, reason in _reasons(imported, pickles).items():
-        for each in owner(module).distributions:
+    reasons = _reasons(imported, pickles)
+    above = {module[:at] for module in reasons for at, character in enumerate(module) if character == "."}
+    for module, reason in reasons.items():
+        for each in owner(module, parts=module not in above).distributions:
             if each.name not in _OURS:
                 found.setdefault(each.name, reason)
     found.setdefault(*ALWAYS)
@@ -59,7 +61,9 @@ def _reasons(imported: Mapping[str, str] | Iterable[str], pickles: Sequence[byte
     reasons = dict(imported) if isinstance(imported, Mapping) else dict.fromkeys(imported, "import")
     for data in pickles:
         for module, name in opcodes.modules(data).items():
-            reasons.setdefault(module, f"captured {module}.{name}" if name else f"captured module {module}")
+            if reasons.get(module, "import").startswith("import") and name:  # the value says more than its module
+                reasons[module] = f"captured {module}.{name}"
+            reasons.setdefault(module, f"import {module}")
     return {module: reason for module, reason in reasons.items() if module and module != "__main__"}
 
 

@@ -26,11 +26,12 @@ class Owner(NamedTuple):
     missing: bool = False
 
 
-def owner(module: str) -> Owner:
+def owner(module: str, parts: bool = True) -> Owner:
     """Return whose a module is; of a namespace that several distributions share, the one that has this very part.
 
     Args:
         module: A dotted name; what follows the last real module in it (``"pandas.DataFrame"``) does no harm.
+        parts: Whether a shared namespace stands for the parts of it that are loaded; else it is nobody's.
     """
     top = module.partition(".")[0]
     if top in sys.stdlib_module_names or top in sys.builtin_module_names:
@@ -41,7 +42,9 @@ def owner(module: str) -> Owner:
         linked = _linked(place)
         return Owner((linked,) if linked else (), local=True)
     if len(having) > 1:
-        having = _nearest(module, having)
+        having = _nearest(module, having, parts)
+        if not having:
+            return Owner()
     if having:
         return Owner(having)
     return Owner(local=top in sys.modules or place is not None, missing=top not in sys.modules and place is None)
@@ -83,12 +86,14 @@ def _linked(place: str) -> Distribution | None:
     return None
 
 
-def _nearest(module: str, having: tuple[Distribution, ...]) -> tuple[Distribution, ...]:
+def _nearest(module: str, having: tuple[Distribution, ...], parts: bool) -> tuple[Distribution, ...]:
     """Return the distributions whose files reach furthest down a dotted name."""
     depths = {each.name: _depth(module.split("."), each) for each in having}
     most = max(depths.values())
     if most:
         return tuple(each for each in having if depths[each.name] == most)
+    if not parts:
+        return ()
     loaded = tuple(each for each in having if _loads(module, each))
     return loaded or having
 
