@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import fairing
 from fairing.oci import bytecode, store
 from fairing.oci.config import canonical
 from fairing.spec import Layer
@@ -23,7 +22,7 @@ def layer() -> store.Made:
     Raises:
         BuildError: The disk is full.
     """
-    package = Path(fairing.__file__).parent
+    package = Path(__file__).parents[1]
     sources = {path: data for path in sorted(_package(package)) if (data := _read(path)) is not None}
     content = [
         (path.relative_to(package).as_posix(), hashlib.sha256(data).hexdigest()) for path, data in sources.items()
