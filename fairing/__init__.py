@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from fairing.api import run_script as run_script
     from fairing.api import submit as submit
     from fairing.api import train as train
+    from fairing.checkup import doctor as doctor
+    from fairing.config import settings as settings
     from fairing.config import use as use
+    from fairing.decorated import remote as remote
     from fairing.errors import FairingError as FairingError
     from fairing.job import Job as Job
-    from fairing.remote import remote as remote
     from fairing.runs import attach as attach
     from fairing.runs import jobs as jobs
     from fairing.spec import Image as Image
@@ -37,12 +39,14 @@ _HOMES = {
     "Target": "fairing.spec",
     "attach": "fairing.runs",
     "build": "fairing.api",
+    "doctor": "fairing.checkup",
     "jobs": "fairing.runs",
     "preview": "fairing.api",
-    "remote": "fairing.remote",
+    "remote": "fairing.decorated",
     "run_cell": "fairing.api",
     "run_notebook": "fairing.api",
     "run_script": "fairing.api",
+    "settings": "fairing.config",
     "submit": "fairing.api",
     "train": "fairing.api",
     "use": "fairing.config",
@@ -55,12 +59,14 @@ __all__ = [
     "Target",
     "attach",
     "build",
+    "doctor",
     "jobs",
     "preview",
     "remote",
     "run_cell",
     "run_notebook",
     "run_script",
+    "settings",
     "submit",
     "train",
     "use",

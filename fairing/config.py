@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from fairing import settings
+from fairing import toml
 from fairing.errors import ConfigError
 from fairing.options import (
     LISTS,
@@ -52,7 +52,7 @@ class Settings(tuple[Setting, ...]):
     """Settings that read well where they are shown."""
 
     def __repr__(self) -> str:
-        rows = [(each.name, settings.text(each.value), each.source) for each in self]
+        rows = [(each.name, toml.text(each.value), each.source) for each in self]
         wide = [max((len(row[at]) for row in rows), default=0) for at in range(2)]
         return "\n".join(f"{name:<{wide[0]}}  {value:<{wide[1]}}  {source}" for name, value, source in rows)
 
@@ -120,13 +120,20 @@ def settle(given: Options) -> tuple[Target, Options]:
     )
 
 
-def explain(given: Options | None = None) -> Settings:
+def settings(**given: Any) -> Settings:
     """Return every option that something sets, with its value and where that came from.
+
+    Args:
+        given: Options as a call would have them.
 
     Raises:
         ConfigError: A setting is wrong.
+
+    Example:
+        >>> settings(workers=2)[-1]  # doctest: +SKIP
+        Setting(name='workers', value=2, source='the call')
     """
-    target, layers = _layers(given or Options())
+    target, layers = _layers(options(given))
     found = {name: _first(name, layers) for name in NAMES}
     plain = {"target": target.name, "deployer": target.deployer, "builder": target.builder}
     for name, value in plain.items():
@@ -163,7 +170,7 @@ def _first(name: str, layers: list[_Layer]) -> Setting | None:
     return None
 
 
-def _target(chosen: Target | str, files: tuple[settings.Settings, ...]) -> Target:
+def _target(chosen: Target | str, files: tuple[toml.Settings, ...]) -> Target:
     if isinstance(chosen, Target):
         options(dict(chosen.options), f"target {chosen.name}")
         return chosen
@@ -173,16 +180,16 @@ def _target(chosen: Target | str, files: tuple[settings.Settings, ...]) -> Targe
     return known[chosen]
 
 
-def _targets(files: tuple[settings.Settings, ...]) -> Mapping[str, Target]:
+def _targets(files: tuple[toml.Settings, ...]) -> Mapping[str, Target]:
     known = dict(BUILT_IN)
     for file in reversed(files):
         known.update({target.name: target for target in file.targets})
     return known
 
 
-def _files() -> tuple[settings.Settings, ...]:
+def _files() -> tuple[toml.Settings, ...]:
     """Read the project's file and the person's own, the stronger first."""
-    return tuple(settings.read(path) for path in _paths())
+    return tuple(toml.read(path) for path in _paths())
 
 
 def _paths() -> Iterator[Path]:
@@ -192,7 +199,7 @@ def _paths() -> Iterator[Path]:
         if named.is_file():
             yield named
             break
-        if project.is_file() and settings.speaks(project):
+        if project.is_file() and toml.speaks(project):
             yield project
             break
     shared = os.environ.get("XDG_CONFIG_HOME")
