@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from fairing.runs import jobs as jobs
     from fairing.spec import Image as Image
     from fairing.spec import Target as Target
+    from fairing.storage import images as images
+    from fairing.storage import prune as prune
 
 __version__ = "0.1.0"
 
@@ -40,8 +42,10 @@ _HOMES = {
     "attach": "fairing.runs",
     "build": "fairing.api",
     "doctor": "fairing.checkup",
+    "images": "fairing.storage",
     "jobs": "fairing.runs",
     "preview": "fairing.api",
+    "prune": "fairing.storage",
     "remote": "fairing.decorated",
     "run_cell": "fairing.api",
     "run_notebook": "fairing.api",
@@ -60,8 +64,10 @@ __all__ = [
     "attach",
     "build",
     "doctor",
+    "images",
     "jobs",
     "preview",
+    "prune",
     "remote",
     "run_cell",
     "run_notebook",

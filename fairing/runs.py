@@ -40,6 +40,20 @@ def attach(handle: str | Handle) -> Job:
     return Job(handle if isinstance(handle, Handle) else Handle.parse(handle))
 
 
+def watch(job: Job) -> None:
+    """Show a run from its start until it ends, and load nothing of it.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted; the run goes on.
+    """
+    from fairing.output.card import Head
+    from fairing.output.show import follow, opened
+
+    said = Options()
+    with opened(Head(str(job.handle)), said) as screen:
+        follow(job, screen, said)
+
+
 def jobs(target: Target | str | None = None) -> Jobs:
     """Return the runs that are known at a target, the newest first.
 

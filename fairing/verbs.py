@@ -16,6 +16,16 @@ from typing import Any, Literal, TypeAlias
 import fairing
 from fairing.errors import ConfigError
 from fairing.options import nearest
+from fairing.runs import Jobs, watch
+
+
+class Said(str):
+    """A sentence, shown without quotation marks."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class Listed(tuple[Any, ...]):
@@ -182,7 +192,7 @@ def _run(asked: Asked) -> Any:
 
 def _follow(asked: Asked) -> fairing.Job:
     job = asked.job()
-    job.follow()
+    watch(job)
     return job
 
 
@@ -210,10 +220,10 @@ def _images(_: Asked) -> Listed:
     )
 
 
-def _prune(asked: Asked) -> str:
+def _prune(asked: Asked) -> Said:
     keep = asked.words.get("keep")
-    given = {} if keep is None else {"keep": _whole("keep", keep)}
-    return str(fairing.prune(**given, dry_run=bool(asked.words.get("dry_run"))))
+    given: dict[str, Any] = {} if keep is None else {"keep": _whole("keep", keep)}
+    return Said(fairing.prune(**given, dry_run=bool(asked.words.get("dry_run"))))
 
 
 def _whole(name: str, value: Any) -> int:
@@ -243,7 +253,7 @@ VERBS: Mapping[str, Verb] = {
             "build",
             "make the image, and run nothing",
             "build",
-            lambda a: fairing.build(a.subject(), **a.options),
+            lambda a: Said(fairing.build(a.subject(), **a.options).digest),
             words=(_SUBJECT,),
             options=True,
         ),
@@ -254,7 +264,7 @@ VERBS: Mapping[str, Verb] = {
             lambda a: fairing.jobs(a.words.get("target")),
             flags=(Flag("target", "of which target"),),
         ),
-        Verb("status", "say how a run is", "Job.status", lambda a: a.job().status, (_HANDLE,)),
+        Verb("status", "say how a run is", "Job.status", lambda a: Jobs([a.job()]), (_HANDLE,)),
         Verb(
             "logs",
             "show what a run has written",

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from fairing.capture import credentials, imports, reads
 from fairing.capture import function as functions
-from fairing.capture import reads
 from fairing.errors import CaptureError
 from fairing.options import Options, nearest
 from fairing.spec import Captured, File
@@ -27,17 +27,18 @@ _OWN = frozenset({"get_ipython", "display", "exit", "quit", "open", "In", "Out"}
 """What IPython puts among the names of a notebook; the run has its own, or can have none."""
 
 
-def capture(source: str, namespace: Mapping[str, Any], bring: tuple[str, ...], settled: Options) -> Captured:
+def capture(source: str, namespace: Mapping[str, Any], bring: tuple[str, ...], said: Options) -> Captured:
     """Take a cell's text and the names that it reads.
 
     Args:
         source: The text; empty lines above it count, so that the lines of a traceback are the notebook's.
         namespace: The names of the notebook.
         bring: Names that are to come back; ``"*"`` for all that can.
-        settled: The options that hold.
+        said: What else to take along, and what to allow.
 
     Raises:
-        CaptureError: It is not Python, it has a magic that cannot run elsewhere, or what it reads cannot be taken.
+        CaptureError: It is not Python, it has a magic that cannot run elsewhere, or what it reads cannot be taken
+            or looks like a credential.
     """
     label = f"In[{len(namespace['In']) - 1}]" if isinstance(namespace.get("In"), list) else "cell"
     text = python(source, label)
@@ -46,7 +47,10 @@ def capture(source: str, namespace: Mapping[str, Any], bring: tuple[str, ...], s
     known = reads.names(tree)
     _refuse_unset(bring, known)
     carrier = _carrier(tree, [name for name in known.read if _taken(name, namespace)], namespace, label)
-    captured = functions.capture(carrier, (), {}, settled)
+    code = compile(tree, label, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    suspects = (each for inner in imports.nested(code) for each in functions.constants(label, inner.co_consts))
+    credentials.refuse(label, suspects, said.allow or ())
+    captured = functions.capture(carrier, (), {}, said)
     cell = {
         "source": source,
         "text": text,

@@ -151,6 +151,15 @@ def sizes(taken: Iterable[File]) -> tuple[tuple[str, int], ...]:
     )
 
 
+def constants(name: str, values: Iterable[Any]) -> Iterator[credentials.Suspect]:
+    """Give the texts in code that look like credentials."""
+    for value in values:
+        if isinstance(value, str | bytes | tuple | frozenset):
+            for suspect in credentials.suspects("", value):
+                variable = suspect.why.partition(" ")[2].replace(" ", "_").upper()
+                yield credentials.Suspect("A text in the code", (name,), suspect.why, variable)
+
+
 def _report(name: str, code: pickled.Pickled, values: pickled.Pickled, found: modules.Modules, gpus: int) -> Report:
     captured = (*code.globals, *values.globals)
     decided = devices.warnings((*code.names, *values.names), gpus)
@@ -170,15 +179,7 @@ def _suspects(*taken: pickled.Pickled) -> Iterator[credentials.Suspect]:
                 yield from credentials.suspects(name.name, name.value)
         for code, _ in each.codes:
             for inner in imports.nested(code):
-                yield from _constants(inner.co_name, inner.co_consts)
-
-
-def _constants(name: str, values: Iterable[Any]) -> Iterator[credentials.Suspect]:
-    for value in values:
-        if isinstance(value, str | bytes | tuple | frozenset):
-            for suspect in credentials.suspects("", value):
-                variable = suspect.why.partition(" ")[2].replace(" ", "_").upper()
-                yield credentials.Suspect("A text in the code", (name,), suspect.why, variable)
+                yield from constants(inner.co_name, inner.co_consts)
 
 
 def _modules(code: pickled.Pickled, values: pickled.Pickled) -> Iterator[str]:

@@ -14,6 +14,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
@@ -105,6 +106,19 @@ def specification(name: str) -> ModuleSpec | None:
         return next(filter(None, (finder.find_spec(name, None) for finder in _finders())), None)
     except (ImportError, ValueError, AttributeError, OSError):
         return None
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[None]:
+    """Find modules as a notebook's own kernel, or a script, does: from its folder too."""
+    if str(folder) in sys.path:
+        yield
+        return
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
 
 
 class _Walk:

@@ -7,9 +7,7 @@ import copy
 import hashlib
 import json
 import platform
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -78,7 +76,7 @@ def capture(
     installs = Installs()
     shipped, beside = _split(document, installs, source.folder, settings)
     root = modules.project(source.folder)
-    with _importable(source.folder):
+    with modules.importable(source.folder):
         names = _imported(document)
         local = modules.collect(list(names), root)
         outer = {name: why for name, why in names.items() if name in local.external}
@@ -203,19 +201,6 @@ def _suspects(document: Mapping[str, Any]) -> Iterator[credentials.Suspect]:
             kind = credentials.form(line)
             if kind:
                 yield credentials.Suspect(f"Cell {number}", (f"cell {number}",), kind)
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """Find modules as the notebook's own kernel does: from its folder too."""
-    if str(folder) in sys.path:
-        yield
-        return
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
 
 
 def _size(file: File) -> int:

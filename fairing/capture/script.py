@@ -1,43 +1,83 @@
-"""Takes a script as it is on disk, with the modules of its project that it imports."""
+"""Takes a script as it is on disk, with the modules of its project that it imports and the packages that both need."""
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import platform
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import CodeType
 
+from fairing.capture import credentials, files, imports, modules, needs
+from fairing.capture.function import constants, sizes
 from fairing.errors import CaptureError
 from fairing.options import Options
 from fairing.spec import Bundle, Captured, Entry, File, Report
 
 
-def capture(path: str, arguments: tuple[str, ...], settled: Options) -> Captured:
+def capture(path: str, arguments: tuple[str, ...], said: Options) -> Captured:
     """Take a script and the arguments to run it with.
 
+    Args:
+        path: The script.
+        arguments: Its command line.
+        said: What else to take along, and what to allow.
+
     Raises:
-        CaptureError: There is no such file, it is not Python, or an argument is not text.
+        CaptureError: There is no such file, it is not Python, an argument is not text, or it would take a credential
+            along.
     """
-    script = Path(path)
-    source = _source(script)
+    script = Path(path).resolve()
+    source, code = _read(path)
     wrong = next((each for each in arguments if not isinstance(each, str)), None)
     if wrong is not None:
-        raise CaptureError(f"{wrong!r} cannot stand on a command line.", fix="Pass texts: args=['--depth', '8'].")
-    entry = Entry("script", script.name, hashlib.sha256(source).hexdigest(), script.stem, arguments)
-    bundle = Bundle(entry, (File(script.name, source),), ("cloudpickle",), (), platform.python_version())
-    return Captured(bundle, (), Report(script.name, "script"))
+        raise CaptureError(f"{wrong!r} cannot stand on a command line.", fix="Pass texts: ['--depth', '8'].")
+    credentials.refuse(script.name, _suspects(script.name, code, arguments), said.allow or ())
+    root = modules.project(script.parent)
+    with modules.importable(script.parent):
+        found = modules.collect(imports.of_source(source.decode("utf-8", "replace")), root)
+    data = files.take(said.include or (), root, Path.cwd())
+    needed = needs.needs(found.external, (), said, root)
+    entry = Entry("script", _place(script, root), hashlib.sha256(source).hexdigest(), script.stem, arguments)
+    taken = {file.path: file for file in (*found.files, *data.files, File(entry.path, source))}
+    bundle = Bundle(
+        entry=entry,
+        files=tuple(taken.values()),
+        requires=needed.requires,
+        explicit=needed.explicit,
+        python=platform.python_version(),
+        roots=found.roots,
+        data=tuple(file.path for file in data.files),
+        dependencies=needed.dependencies,
+        indexes=needed.indexes,
+    )
+    report = Report(script.name, "script", modules=found.names, warnings=found.warnings, requirements=needed.reasons)
+    return Captured(bundle, (), replace(report, files=sizes(data.files), left_out=(*data.left_out, *needed.left_out)))
 
 
-def _source(script: Path) -> bytes:
+def _read(path: str) -> tuple[bytes, CodeType]:
+    script = Path(path)
     if not script.is_file():
         near = sorted(each.name for each in script.parent.glob("*.py"))[:5] if script.parent.is_dir() else []
         raise CaptureError(
-            f"There is no file {str(script)!r}.",
+            f"There is no file {path!r}.",
             fix=f"There: {', '.join(near)}." if near else f"Paths are relative to {Path.cwd()}.",
         )
     source = script.read_bytes()
     try:
-        ast.parse(source, script.name)
+        return source, compile(source, script.name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as wrong:
-        raise CaptureError(f"{script} is not Python.", why=f"{wrong}.") from None
-    return source
+        raise CaptureError(f"{path} is not Python.", why=f"{wrong}.") from None
+
+
+def _place(script: Path, root: Path) -> str:
+    """Return where the script lies in the code layer: as in its project, so that files beside it are beside it."""
+    return script.relative_to(root).as_posix() if script.is_relative_to(root) else script.name
+
+
+def _suspects(name: str, code: CodeType, arguments: tuple[str, ...]) -> Iterator[credentials.Suspect]:
+    for inner in imports.nested(code):
+        yield from constants(name, inner.co_consts)
+    for argument in arguments:
+        yield from credentials.suspects("", argument)
