@@ -81,6 +81,7 @@ __all__ = [
 
 def load_ipython_extension(shell: Any) -> None:
     """Register ``%fairing`` and ``%%fairing``: what ``%load_ext fairing`` calls."""
+    import_module("fairing.capture.journal").start(shell)
     import_module("fairing.jupyter.magics").load(shell)
 
 

@@ -104,13 +104,17 @@ def use(
     _used = given.over(_used) if given != Options() else Options()
 
 
-def settle(given: Options) -> tuple[Target, Options]:
+def settle(given: Options, document: Options | None = None) -> tuple[Target, Options]:
     """Return the target and the options that hold for a call.
+
+    Args:
+        given: What the call says.
+        document: What the notebook's own metadata says; the environment is stronger, files are weaker.
 
     Raises:
         ConfigError: No target has that name, or a setting is wrong.
     """
-    target, layers = _layers(given)
+    target, layers = _layers(given, document)
     settled = Options()
     for _, layer in layers:
         settled = settled.over(layer)
@@ -146,13 +150,14 @@ def targets() -> Mapping[str, Target]:
     return _targets(_files())
 
 
-def _layers(given: Options) -> tuple[Target, list[_Layer]]:
+def _layers(given: Options, document: Options | None = None) -> tuple[Target, list[_Layer]]:
     """Return the target, and every source of options, the strongest first."""
     files = _files()
     layers: list[_Layer] = [
         (lambda _: "the call", given),
         (lambda _: "fairing.use", _used),
         (lambda name: f"FAIRING_{name.upper()}", _environment()),
+        (lambda _: "the notebook's metadata", document or Options()),
         *((file.place, file.options) for file in files),
     ]
     chosen = next((said.target for _, said in layers if said.target is not None), "local")

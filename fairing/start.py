@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fairing import config, state
+from fairing.capture import ipynb, journal
+from fairing.capture.ipynb import Source
 from fairing.errors import CaptureError
 from fairing.job import Job, bring
 from fairing.options import Options, octets, options
 from fairing.output.card import Head
-from fairing.output.show import Screen, follow, opened, say
+from fairing.output.show import follow, opened, say
+from fairing.ports import Report as Reporter
 from fairing.spec import BuiltImage, Captured, Group, Image, Resources, Target, Workload
 
 if TYPE_CHECKING:
@@ -28,6 +31,9 @@ def take(subject: Any, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | N
         CaptureError: It is none of these, or cannot be taken.
         ConfigError: An option is wrong.
     """
+    journal.start()
+    if subject is None or (isinstance(subject, str | os.PathLike) and str(subject).endswith(".ipynb")):
+        return take_notebook(journal.source() if subject is None else ipynb.read(subject), kwargs, given)
     decorated: Mapping[str, Any] = getattr(subject, "__fairing__", {})
     target, settled = config.settle(options({**decorated, **given}))
     function = subject.__wrapped__ if decorated or hasattr(subject, "__fairing__") else subject
@@ -39,20 +45,34 @@ def take(subject: Any, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | N
         from fairing.capture import script
 
         return script.capture(os.fspath(subject), tuple(args or ()), settled), target, settled
-    if subject is None or (isinstance(subject, str | os.PathLike) and str(subject).endswith(".ipynb")):
-        from fairing.capture import notebook
-
-        return notebook.take(subject, kwargs, settled), target, settled
     raise CaptureError(
         f"{subject!r} is not a function, a notebook or a script.",
         fix="Pass the function itself, without calling it, or the path of a .ipynb or .py file.",
     )
 
 
+def take_notebook(
+    source: Source, parameters: Mapping[str, Any] | None, given: Mapping[str, Any], **more: float | None
+) -> Taken:
+    """Capture a notebook; its own metadata may hold options, under ``fairing``.
+
+    Args:
+        source: The notebook.
+        parameters: Values for its ``parameters`` cell.
+        given: Options that the call gives.
+        more: How the run executes it: ``cell_timeout`` and ``start_timeout``, in seconds.
+    """
+    from fairing.capture import notebook
+
+    target, settled = config.settle(options(given), options(source.said(), f"metadata of {source.name}"))
+    return notebook.capture(source, parameters, settled, notebook.Settings(**more)), target, settled
+
+
 def take_cell(source: str, names: MutableMapping[str, Any], bring: Sequence[str], given: Mapping[str, Any]) -> Taken:
     """Capture the text of a cell with the names that it reads."""
     from fairing.capture import cell
 
+    journal.start()
     target, settled = config.settle(options(given))
     return cell.capture(source, names, tuple(bring), settled), target, settled
 
@@ -60,7 +80,7 @@ def take_cell(source: str, names: MutableMapping[str, Any], bring: Sequence[str]
 def start(captured: Captured, target: Target, settled: Options) -> Job:
     """Launch what was captured, and show its card once."""
     with opened(head(captured, target, settled), settled) as screen:
-        job = _launched(captured, target, settled, screen)
+        job = launched(captured, target, settled, screen.show)
         screen.started(str(job.handle))
         screen.note("It goes on by itself: job.follow() shows it, job.result() waits for its value.")
     job.carded()
@@ -70,7 +90,7 @@ def start(captured: Captured, target: Target, settled: Options) -> Job:
 def shown(captured: Captured, target: Target, settled: Options) -> Any:
     """Launch what was captured, show it until it ends, and return its value."""
     with opened(head(captured, target, settled), settled) as screen:
-        job = _launched(captured, target, settled, screen)
+        job = launched(captured, target, settled, screen.show)
         follow(job, screen, settled)
         bring(job, settled, lambda sentence: say(screen, sentence))
     return job.result(trust=settled.trust)
@@ -88,7 +108,7 @@ def shown_notebook(
     captured, target, settled = take(path, None, parameters, given)
     written = notebook.destination(output, captured.report.entry, Path() if path is None else Path(path).parent)
     with opened(head(captured, target, settled), settled) as screen:
-        job = _launched(captured, target, settled, screen)
+        job = launched(captured, target, settled, screen.show)
         assert isinstance(job, notebook.NotebookJob)  # noqa: S101 - a notebook was taken
         job.path = written
         follow(job, screen, settled)
@@ -123,7 +143,7 @@ def workload(captured: Captured, settled: Options) -> Workload:
     memory = None if settled.memory is None else octets(settled.memory)
     resources = Resources(settled.cpu, memory, settled.gpus or 0)
     return Workload(
-        name=settled.name or captured.bundle.entry.name,
+        name=settled.name or captured.bundle.entry.name.removesuffix(".ipynb"),
         groups=(Group("worker", settled.workers or 1, resources),),
         inputs=captured.inputs,
         env=settled.env or (),
@@ -135,10 +155,11 @@ def workload(captured: Captured, settled: Options) -> Workload:
     )
 
 
-def _launched(captured: Captured, target: Target, settled: Options, screen: Screen) -> Job:
+def launched(captured: Captured, target: Target, settled: Options, report: Reporter) -> Job:
+    """Launch what was captured; what the stages say goes to ``report``."""
     from fairing import launch  # here, since inside a run the verbs work without what the stages need
 
-    handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, screen.show)
+    handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, report)
     state.record(str(handle))
     if captured.document is None:
         return Job(handle, captured.report, _hint)

@@ -30,6 +30,11 @@ class Source:
     folder: Path
     left_out: tuple[tuple[str, str], ...] = ()
 
+    def said(self) -> Mapping[str, Any]:
+        """Return the options that its metadata holds, under ``fairing``."""
+        said = self.notebook["metadata"].get("fairing")
+        return said if isinstance(said, Mapping) else {}
+
 
 def read(path: str | PathLike[str]) -> Source:
     """Read a notebook file.

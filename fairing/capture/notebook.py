@@ -9,11 +9,10 @@ import json
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from fairing.capture import cells, credentials, dependencies, files, ipynb, journal, modules
+from fairing.capture import cells, credentials, dependencies, files, ipynb, modules
 from fairing.capture.installs import Installs
 from fairing.capture.ipynb import Source
 from fairing.errors import CaptureError
@@ -36,20 +35,6 @@ class Settings:
 
     cell_timeout: float | None = None
     start_timeout: float | None = None
-
-
-def take(path: str | PathLike[str] | None, parameters: Mapping[str, Any] | None, said: Options) -> Captured:
-    """Take a notebook by its path, or the current one.
-
-    Args:
-        path: Its file; the notebook that this kernel runs if not given.
-        parameters: Values for its ``parameters`` cell.
-        said: Options: ``include``, ``allow``, ``requirements``.
-
-    Raises:
-        CaptureError: There is no such notebook, it is none, or cannot be taken.
-    """
-    return capture(journal.source() if path is None else ipynb.read(path), parameters, said)
 
 
 def capture(

@@ -24,6 +24,8 @@ from fairing.runtime.tell import Teller
 PIECE = 48 * 1024
 """Characters of text in one event."""
 
+_OTHERS = ("comm", "status", "execute_input")
+
 REDRAW = 0.5
 """Seconds between two states of a widget."""
 
@@ -78,7 +80,7 @@ class Client(NotebookClient):  # type: ignore[misc]  # nbclient's types are not 
         self.nb.metadata["language_info"] = info["content"]["language_info"]
 
     async def cell(self, index: int) -> dict[str, Any] | None:
-        """Run a cell; return the fields of a failure if it ends the run."""
+        """Run a cell; if it ends the run, return the fields of the failure; it is told unless a signal did it."""
         cell = self.nb.cells[index]
         self._cells.start(index)
         self._error = None
@@ -97,7 +99,11 @@ class Client(NotebookClient):  # type: ignore[misc]  # nbclient's types are not 
         self._say(
             index, "cellstatus", state="failed" if failed else "done", execution_count=cell.get("execution_count")
         )
-        return None if failed is None else self._ending(index, failed)
+        if failed is None or (ending := self._ending(index, failed)) is None:
+            return None
+        if ending["code"] >= 0:
+            self._tell("failure", ending)
+        return ending
 
     async def finish(self) -> None:
         """End the kernel."""
@@ -121,7 +127,7 @@ class Client(NotebookClient):  # type: ignore[misc]  # nbclient's types are not 
         kind, content = msg["msg_type"], msg["content"]
         if content.get("execution_count") is not None:
             self._cells.count(cell_index, content["execution_count"])
-        if self.output_hook_stack[msg["parent_header"].get("msg_id")] or kind.startswith("comm") or kind == "status":
+        if self.output_hook_stack[msg["parent_header"].get("msg_id")] or kind.startswith(_OTHERS):
             return self._other(msg, cell, cell_index)
         if kind == "stream":
             for piece in _pieces(content["text"]):

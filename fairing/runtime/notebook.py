@@ -55,6 +55,7 @@ def run(spec: dict[str, Any], data: bytes, tell: Teller) -> int:
             failed = asyncio.run(_execute(client, spec, environment, tell))
         except Exception as error:  # noqa: BLE001 - whatever keeps a kernel from starting or answering is told
             failed = failure(spec, error)
+            tell("failure", failed)
         finally:
             executed = json.dumps(client.executed(), indent=1, ensure_ascii=False).encode("utf-8", "replace")
             (Path(spec["spool"]) / NAME).write_bytes(executed)
@@ -63,7 +64,7 @@ def run(spec: dict[str, Any], data: bytes, tell: Teller) -> int:
     if failed is None:
         tell("result", {"payload": _payload(executed, len(notebook["cells"]))})
         return 0
-    return _failed(failed, tell)
+    return _ended(failed["code"])
 
 
 async def _execute(
@@ -88,16 +89,13 @@ async def _execute(
         await client.finish()
 
 
-def _failed(failed: dict[str, Any], tell: Teller) -> int:
-    """Tell the failure, and end as the kernel ended."""
-    code: int = failed.get("code", 1)
+def _ended(code: int) -> int:
+    """End as the kernel ended: what watches over this process knows what a death by a signal means."""
     if code < 0:
-        # What watches over this process knows what a death by a signal means, so this one dies as its kernel did.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with contextlib.suppress(OSError, ValueError):
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
-    tell("failure", failed)
     return code or 1
 
 
