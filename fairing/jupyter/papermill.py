@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
-from fairing.events import CellStatus, Display, Event, Text
+from fairing.events import CellStatus, Display, Event, Failure, Text
 
 
 class _Engine:
