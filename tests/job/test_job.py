@@ -1,0 +1,372 @@
+"""A run by its handle: values, errors, logs, files, and waiting in an event loop."""
+
+import asyncio
+import hashlib
+import pickle
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import fairing
+from fairing import errors
+from fairing.events import Payload, Result, Source, Status, Text
+from fairing.results import fetch, load
+
+
+def test_a_value_comes_back_also_when_it_is_large():
+    def make():
+        return b"x" * 3_000_000
+
+    job = fairing.submit(make)
+    assert job.result() == b"x" * 3_000_000
+    assert job.result() == b"x" * 3_000_000
+
+
+def test_raw_gives_the_bytes_and_save_keeps_them(tmp_path):
+    job = fairing.submit(lambda: {"depth": 8})
+    raw = job.result(raw=True)
+    assert pickle.loads(raw) == {"depth": 8}
+    assert job.save(tmp_path / "value.pkl").read_bytes() == raw
+
+
+def test_a_result_waits_no_longer_than_asked_and_the_run_goes_on():
+    def slow():
+        import time
+
+        time.sleep(60)
+
+    job = fairing.submit(slow)
+    with pytest.raises(TimeoutError, match="goes on"):
+        job.result(timeout=0.2)
+    assert job.status.phase in {"pending", "running"}
+    job.cancel()
+    with pytest.raises(errors.RunCancelled):
+        job.result()
+
+
+def test_a_cancelled_job_keeps_its_log():
+    def talk():
+        import time
+
+        print("said", flush=True)
+        time.sleep(60)
+
+    job = fairing.submit(talk)
+    for event in job.events():
+        if isinstance(event, Text):
+            job.cancel()
+    assert job.status.phase == "cancelled"
+    assert "said\n" in job.logs()
+
+
+def test_logs_gives_what_was_written_so_far_and_shows_as_itself():
+    def talk():
+        import time
+
+        print("first", flush=True)
+        time.sleep(60)
+
+    job = fairing.submit(talk)
+    next(event for event in job.events() if isinstance(event, Text))
+    assert job.logs() == "first\n"
+    assert repr(job.logs()) == "first\n"
+    job.cancel()
+
+
+def test_logs_to_a_file_writes_all_of_it_to_its_end(tmp_path):
+    def talk():
+        for index in range(3000):
+            print("line", index)
+
+    path = fairing.submit(talk).logs(tmp_path / "run.log")
+    assert path.read_text() == "".join(f"line {index}\n" for index in range(3000))
+
+
+def test_attach_status_and_logs_never_unpickle(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return exec, ("open('exploded', 'w').close()",)
+
+    handle = str(fairing.submit(Bomb).handle)
+    code = (
+        "import fairing, pickle, sys\n"
+        f"job = fairing.attach({handle!r})\njob.wait()\njob.logs(); job.status; repr(job); job._repr_mimebundle_()\n"
+        "import os\nprint(os.path.exists('exploded'))\n"
+        "job.result()\nprint(os.path.exists('exploded'))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\nTrue\n"
+
+
+def test_a_run_that_was_not_submitted_from_here_is_loaded_only_when_trusted():
+    from fairing import state
+
+    job = fairing.submit(lambda: 5)
+    assert job.result() == 5
+    state.forget(str(job.handle))
+    with pytest.raises(errors.ResultRefused, match="trust=True"):
+        job.result()
+    assert job.result(trust=True) == 5
+
+
+def test_a_value_of_another_python_is_refused_before_it_is_loaded():
+    payload = _payload(b"not a pickle at all", python="3.99.1")
+    with pytest.raises(errors.ResultRefused, match=r"written by Python 3\.99\.1 and this is Python"):
+        load(payload, b"not a pickle at all", may=True)
+
+
+def test_a_value_of_another_cloudpickle_is_refused_before_it_is_loaded():
+    payload = _payload(b"not a pickle at all", cloudpickle="99.0")
+    with pytest.raises(errors.ResultRefused, match=r"cloudpickle 99\.0"):
+        load(payload, b"not a pickle at all", may=True)
+
+
+def test_bytes_that_are_not_the_run_s_are_refused():
+    payload = _payload(pickle.dumps(1))
+    spool = Payload(
+        **{**{name: getattr(payload, name) for name in payload.__slots__}, "inline": None, "path": "spool/r"}
+    )
+    assert fetch(spool, Source("worker"), lambda _: [pickle.dumps(1)]) == pickle.dumps(1)
+    for forged in (pickle.dumps(2), pickle.dumps(1) + b"x", b""):
+        with pytest.raises(errors.ResultRefused, match="not what the run made"):
+            fetch(spool, Source("worker"), lambda _, forged=forged: [forged])
+
+
+def test_a_value_that_needs_a_package_that_is_not_here_is_kept_and_the_error_names_it():
+    def make():
+        import sys
+        import types
+
+        module = types.ModuleType("fairing_test_absent")
+        sys.modules["fairing_test_absent"] = module
+        exec("class Model: pass", module.__dict__)
+        return module.Model()
+
+    job = fairing.submit(make)
+    with pytest.raises(errors.ResultRefused, match="needs the package fairing_test_absent") as refused:
+        job.result()
+    assert "job.result(raw=True)" in str(refused.value)
+    assert b"fairing_test_absent" in job.result(raw=True)
+
+
+def test_a_value_of_a_device_that_is_not_here_is_refused_by_the_device_s_name():
+    class Cuda:
+        def __reduce__(self):
+            words = "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False."
+            return exec, (f"raise RuntimeError({words!r})",)
+
+    data = pickle.dumps(Cuda())
+    with pytest.raises(errors.ResultRefused, match=r"a CUDA device, and there is none here\. .*\.cpu\(\)"):
+        load(_payload(data), data, may=True)
+
+
+def test_an_exception_is_raised_as_itself_with_the_run_s_failure_as_its_cause():
+    def fail():
+        raise KeyError("depth")
+
+    with pytest.raises(KeyError) as raised:
+        fairing.train(fail)
+    assert type(raised.value) is KeyError and raised.value.args == ("depth",)
+    cause = raised.value.__cause__
+    assert isinstance(cause, errors.RunFailed) and "KeyError: 'depth'" in str(cause)
+    lines = raised.value._render_traceback_()
+    assert "in fail" in "\n".join(lines) and lines[-1] == "KeyError: 'depth'"
+
+
+def test_an_exception_travels_on_after_it_was_raised():
+    def fail():
+        raise KeyError("depth")
+
+    with pytest.raises(KeyError) as raised:
+        fairing.train(fail)
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert again.args == ("depth",) and again._render_traceback_() == raised.value._render_traceback_()
+
+
+def test_an_exception_that_does_not_exist_here_is_told_in_words():
+    def fail():
+        import sys
+        import types
+
+        module = types.ModuleType("fairing_test_absent")
+        sys.modules["fairing_test_absent"] = module
+        exec("class Odd(Exception): pass", module.__dict__)
+        raise module.Odd("very")
+
+    with pytest.raises(errors.RunFailed, match="Odd: very") as raised:
+        fairing.train(fail)
+    assert "in fail" in "\n".join(raised.value._render_traceback_())
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "words"),
+    [
+        ("import sys; print('last words'); sys.exit(3)", errors.RunFailed, r"sys\.exit\(3\).*last words"),
+        ("import sys; sys.exit('no data')", errors.RunFailed, r"sys\.exit\(no data\)"),
+        ("import os; print('last words', flush=True); os._exit(4)", errors.RunFailed, r"os\._exit\(4\).*last words"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", errors.RunKilled, "killed by SIGSEGV"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", errors.RunKilled, "killed by SIGKILL"),
+    ],
+)
+def test_a_process_that_ends_badly_is_an_error_in_words_with_its_last_lines(code, kind, words):
+    def end(code):
+        exec(code)
+
+    with pytest.raises(kind, match=f"(?s){words}") as raised:
+        fairing.train(end, (code,))
+    assert type(raised.value) is kind
+
+
+def test_a_run_that_reached_its_timeout_is_its_own_error():
+    def slow():
+        import time
+
+        time.sleep(60)
+
+    with pytest.raises(errors.RunTimedOut, match="timeout"):
+        fairing.train(slow, timeout=0.5, grace=1)
+
+
+def test_sys_exit_zero_is_an_end_as_any_other():
+    def end():
+        import sys
+
+        sys.exit(0)
+
+    assert fairing.train(end) is None
+
+
+def test_files_are_listed_and_downloaded(tmp_path):
+    def write():
+        from pathlib import Path
+
+        Path("model.bin").write_bytes(b"m" * 1000)
+        Path("data").mkdir()
+        Path("data/a.csv").write_text("a")
+        Path("data/b.txt").write_text("b")
+
+    job = fairing.submit(write)
+    job.wait()
+    sizes = {file.path: file.size for file in job.files()}
+    assert sizes["model.bin"] == 1000 and {"data/a.csv", "data/b.txt"} <= set(sizes)
+    assert job.download("*.csv", tmp_path) == (tmp_path / "data" / "a.csv",)
+    assert (tmp_path / "data" / "a.csv").read_text() == "a"
+    assert not (tmp_path / "data" / "b.txt").exists()
+
+
+def test_outputs_are_brought_back_also_from_a_run_that_fails(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def write():
+        from pathlib import Path
+
+        Path("best.txt").write_text("so far")
+        raise ValueError("later")
+
+    with pytest.raises(ValueError, match="later"):
+        fairing.train(write, outputs=["best.txt", "none.*"])
+    assert (tmp_path / "best.txt").read_text() == "so far"
+    assert "no file that matches 'none.*'" in capsys.readouterr().out
+
+
+def test_a_deleted_job_is_gone():
+    job = fairing.submit(lambda: 1)
+    job.wait()
+    job.delete()
+    job.delete()
+    with pytest.raises(errors.DeployError):
+        fairing.attach(str(job.handle)).status
+
+
+def test_awaiting_a_job_gives_its_value_and_leaves_the_loop_free():
+    def slow():
+        import time
+
+        time.sleep(0.5)
+        return 7
+
+    async def both():
+        ticks = 0
+        waiting = asyncio.ensure_future(_awaited(fairing.submit(slow)))
+        while not waiting.done():
+            ticks += 1
+            await asyncio.sleep(0.02)
+        return await waiting, ticks
+
+    value, ticks = asyncio.run(both())
+    assert value == 7 and ticks > 3
+
+
+async def _awaited(job):
+    return await job
+
+
+def test_awaiting_a_job_that_fails_raises_its_exception():
+    def fail():
+        raise KeyError("depth")
+
+    with pytest.raises(KeyError, match="depth"):
+        asyncio.run(_awaited(fairing.submit(fail)))
+
+
+def test_events_come_in_order_in_an_event_loop_and_leaving_early_leaves_no_thread():
+    def talk():
+        import time
+
+        for index in range(1000):
+            print(index)
+        time.sleep(60)
+
+    job = fairing.submit(talk)
+
+    async def some():
+        text = ""
+        events = aiter(job) if sys.version_info >= (3, 10) else job.__aiter__()
+        async for event in events:
+            if isinstance(event, Text):
+                text += event.text
+            if text.endswith("999\n"):
+                break
+        await events.aclose()
+        return text
+
+    assert asyncio.run(some()) == "".join(f"{index}\n" for index in range(1000))
+    for thread in threading.enumerate():
+        if thread.name.startswith("fairing-follow"):
+            thread.join(10)
+            assert not thread.is_alive()
+    job.cancel()
+
+
+def test_a_job_shows_what_is_known_without_asking_anybody():
+    job = fairing.submit(lambda: 1)
+    job.wait()
+    job.delete()  # nothing is left that could be asked
+    assert repr(job) == f"Job('{job.handle}', done)"
+    assert "done in" in job._repr_mimebundle_()["text/plain"]
+    assert "●" in job._repr_mimebundle_()["text/html"]
+
+
+def test_a_plain_program_shows_the_traceback_of_the_run(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import fairing\ndef fail():\n    raise KeyError('depth')\nif __name__ == '__main__':\n    fairing.train(fail)\n"
+    )
+    ran = subprocess.run([sys.executable, program], capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "Traceback in worker-0 of local://fail-" in ran.stderr
+    assert "in fail" in ran.stderr and ran.stderr.rstrip().endswith("KeyError: 'depth'")
+
+
+def test_every_event_of_a_run_is_given_and_the_end_is_among_them():
+    events = list(fairing.submit(lambda: print("hi") or 4).events())
+    assert [event.text for event in events if isinstance(event, Text)] == ["hi\n"]
+    assert [type(event) for event in events if isinstance(event, Result)] == [Result]
+    assert [event.phase for event in events if isinstance(event, Status)][-1] == "succeeded"
+
+
+def _payload(data, **said):
+    fields = {"python": ".".join(map(str, sys.version_info[:3])), "summary": "dict", **said}
+    return Payload("cloudpickle", len(data), hashlib.sha256(data).hexdigest(), data, **fields)
