@@ -80,7 +80,13 @@ def _word(word: Word) -> inspect.Parameter:
 def _flag(flag: Flag) -> inspect.Parameter:
     spellings = [*([f"-{flag.short}"] if flag.short else []), f"--{flag.name.replace('_', '-')}"]
     kinds: dict[str, Any] = {"yes": bool, "list": list[str], "text": str}
-    default = typer.Option(None, *spellings, help=_sentence(flag.about), show_default=False)
+    default = typer.Option(
+        None,
+        *spellings,
+        help=_sentence(flag.about),
+        show_default=False,
+        metavar=None if flag.kind == "yes" else "VALUE",
+    )
     return inspect.Parameter(flag.name, _SPARE, default=default, annotation=kinds[flag.kind])
 
 
@@ -88,7 +94,9 @@ def _option(name: str) -> inspect.Parameter:
     dashed = name.replace("_", "-")
     kind: Any = bool if name in FLAGS else list[str] if name in LISTS or name == "env" else str
     spelling = f"--{dashed}/--no-{dashed}" if kind is bool else f"--{dashed}"
-    default = typer.Option(None, spelling, help=_sentence(ABOUT[name]), show_default=False, metavar=None)
+    default = typer.Option(
+        None, spelling, help=_sentence(ABOUT[name]), show_default=False, metavar=None if kind is bool else "VALUE"
+    )
     return inspect.Parameter(name, _SPARE, default=default, annotation=kind)
 
 

@@ -63,7 +63,7 @@ def _load(group: str, noun: str, name: str) -> Any:
     found = tuple(entry_points(group=group, name=name))
     if not found:
         raise PluginError(
-            f"No {noun} is called {name!r}.",
+            f"There is no installed {noun} {name!r}.",
             fix=f"Installed: {', '.join(installed(group)) or 'none'}.",
         )
     try:

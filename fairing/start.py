@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from fairing import config, state
+from fairing import config, plugins, state
 from fairing.capture import ipynb, journal
 from fairing.capture.ipynb import Source
 from fairing.errors import CaptureError
@@ -35,7 +35,7 @@ def take(subject: Any, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | N
     if subject is None or (isinstance(subject, str | os.PathLike) and str(subject).endswith(".ipynb")):
         return take_notebook(journal.source() if subject is None else ipynb.read(subject), kwargs, given)
     decorated: Mapping[str, Any] = getattr(subject, "__fairing__", {})
-    target, settled = config.settle(options({**decorated, **given}))
+    target, settled = _settle(options({**decorated, **given}))
     function = subject.__wrapped__ if decorated or hasattr(subject, "__fairing__") else subject
     if callable(function):
         from fairing.capture import function as functions
@@ -64,7 +64,7 @@ def take_notebook(
     """
     from fairing.capture import notebook
 
-    target, settled = config.settle(options(given), options(source.said(), f"metadata of {source.name}"))
+    target, settled = _settle(options(given), options(source.said(), f"metadata of {source.name}"))
     return notebook.capture(source, parameters, settled, notebook.Settings(**more)), target, settled
 
 
@@ -73,12 +73,14 @@ def take_cell(source: str, names: MutableMapping[str, Any], bring: Sequence[str]
     from fairing.capture import cell
 
     journal.start()
-    target, settled = config.settle(options(given))
+    target, settled = _settle(options(given))
     return cell.capture(source, names, tuple(bring), settled), target, settled
 
 
 def start(captured: Captured, target: Target, settled: Options) -> Job:
     """Launch what was captured, and show its card once."""
+    if settled.dry_run:
+        return cast(Job, _printed(captured, target, settled))
     with opened(head(captured, target, settled), settled) as screen:
         job = launched(captured, target, settled, screen.show)
         screen.started(str(job.handle))
@@ -89,6 +91,8 @@ def start(captured: Captured, target: Target, settled: Options) -> Job:
 
 def shown(captured: Captured, target: Target, settled: Options) -> Any:
     """Launch what was captured, show it until it ends, and return its value."""
+    if settled.dry_run:
+        return _printed(captured, target, settled)
     with opened(head(captured, target, settled), settled) as screen:
         job = launched(captured, target, settled, screen.show)
         follow(job, screen, settled)
@@ -106,6 +110,8 @@ def shown_notebook(
     from fairing import notebook
 
     captured, target, settled = take(path, None, parameters, given)
+    if settled.dry_run:
+        return cast("Executed", _printed(captured, target, settled))
     written = notebook.destination(output, captured.report.entry, Path() if path is None else Path(path).parent)
     with opened(head(captured, target, settled), settled) as screen:
         job = launched(captured, target, settled, screen.show)
@@ -172,3 +178,20 @@ def _hint(missing: str) -> str:
     from fairing.capture.hints import hint
 
     return hint(missing)
+
+
+def _settle(given: Options, document: Options | None = None) -> tuple[Target, Options]:
+    """Settle the options, and refuse a target that nothing installed can serve before anything is captured."""
+    target, settled = config.settle(given, document)
+    plugins.deployer(target.deployer)
+    plugins.builder(target.builder)
+    return target, settled
+
+
+def _printed(captured: Captured, target: Target, settled: Options) -> None:
+    """Go as far as the recipe, and print it: nothing is made, and there is no run."""
+    from fairing import launch
+    from fairing.recipe.text import text
+
+    recipe = launch.dry_run(captured.bundle, image(settled), workload(captured, settled), target)
+    print(text(recipe))  # noqa: T201 - printing it is what was asked for

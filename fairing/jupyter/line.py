@@ -22,6 +22,9 @@ CELL = (
 )
 """What ``%%fairing`` takes besides the options of a run."""
 
+_MARK = "\ue000"
+_KEPT = re.compile(f"{_MARK}(\\d+){_MARK}")
+_EXPRESSION = re.compile(r"(?<!\{)\{[^{}]*\}(?!\})")
 _VALUE = re.compile(r"\$\$|\{\{|\}\}|\$([A-Za-z_]\w*)|\{([^{}]*)\}")
 
 
@@ -41,11 +44,14 @@ def tokens(text: str, names: Mapping[str, Any]) -> list[str]:
         >>> tokens("submit train --name 'my run' --gpus {n + 1}", {"n": 1})
         ['submit', 'train', '--name', 'my run', '--gpus', '2']
     """
+    text = text.replace(_MARK, "")
+    kept = _EXPRESSION.findall(text)  # their spaces and quotation marks are Python's
+    numbers = iter(range(len(kept)))
     try:
-        words = shlex.split(text, posix=True)
+        words = shlex.split(_EXPRESSION.sub(lambda _: f"{_MARK}{next(numbers)}{_MARK}", text), posix=True)
     except ValueError as wrong:
         raise ConfigError(f"The line cannot be read: {str(wrong).lower()}.", fix="Close the quotation marks.") from None
-    return [_expanded(word, names) for word in words]
+    return [_expanded(_KEPT.sub(lambda found: kept[int(found[1])], word), names) for word in words]
 
 
 def read(

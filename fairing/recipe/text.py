@@ -1,0 +1,33 @@
+"""A recipe as text: what a dry run prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fairing.spec import Recipe
+
+MOST = 20
+"""Files that are listed by name."""
+
+
+def text(recipe: Recipe) -> str:
+    """Return a recipe as lines of text; of environment variables the names alone."""
+    return "\n".join(f"{name:<13} {value}".rstrip() for name, value in _rows(recipe))
+
+
+def _rows(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    yield "runs", f"{recipe.entry.name} ({recipe.entry.kind})"
+    yield "base", recipe.base
+    yield "platform", recipe.platform
+    yield "python", recipe.python
+    packages = [line.partition(" ")[0] for line in recipe.lock.splitlines() if line and line[0] not in "# -"]
+    yield "dependencies", f"{len(packages)}, {recipe.source}"
+    yield from (("", package) for package in packages)
+    if recipe.apt:
+        yield "apt", ", ".join(recipe.apt)
+    if recipe.env:
+        yield "env", ", ".join(name for name, _ in recipe.env)
+    yield "files", str(len(recipe.files))
+    yield from (("", file.path) for file in recipe.files[:MOST])
+    if len(recipe.files) > MOST:
+        yield "", f"and {len(recipe.files) - MOST} more"
