@@ -60,8 +60,10 @@ def test_what_is_ignored_is_taken_where_it_is_named(data):
 
 @pytest.mark.parametrize(
     "name",
-    [".env", ".env.local", "id_rsa", "server.pem", "tls.key", ".netrc", ".pypirc", "credentials.json", ".aws/config"]
-    + ["kubeconfig", "client_secret_1.json", ".ssh/known_hosts", "key.p12", "secrets.toml"],
+    [
+        *(".env", ".env.local", "id_rsa", "server.pem", "tls.key", ".netrc", ".pypirc", "credentials.json"),
+        *("kubeconfig", "client_secret_1.json", ".ssh/known_hosts", "key.p12", "secrets.toml", ".aws/config"),
+    ],
 )
 def test_files_that_look_like_secrets_are_taken_only_where_they_are_named_exactly(project, name):
     path = project / "conf" / name
