@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from fairing import state
 
@@ -205,7 +204,12 @@ def _editable(info: Path, egg: bool) -> str | None:
     with contextlib.suppress(ValueError, KeyError, TypeError):
         origin = json.loads(_text(info / "direct_url.json") or "{}")
         if origin["dir_info"].get("editable"):
-            return url2pathname(unquote(urlsplit(origin["url"]).path))
+            path = unquote(urlsplit(origin["url"]).path)
+            if os.name != "nt":
+                return path
+            from urllib.request import url2pathname  # brings http and ssl with it, where a path is a URL's own
+
+            return url2pathname(urlsplit(origin["url"]).path)
     return None
 
 
