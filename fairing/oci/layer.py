@@ -70,7 +70,7 @@ def write(
 
     Example:
         >>> write([File("main.py", b"print()")], BytesIO(), "opt/app").diff_id[:15]
-        'sha256:3ba46a22'
+        'sha256:59308b73'
     """
     packed = _Packed(out)
     known = expected or {}

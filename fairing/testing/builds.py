@@ -143,8 +143,11 @@ class Building:
 
     def ended(self) -> tuple[int, dict[str, Any]]:
         """Wait for its end; return its exit code, and the image as far as it got."""
-        out, _ = self._process.communicate()
-        last = out.splitlines()[-1:]
+        # Not communicate(), which forgets what readline has read ahead.
+        with self._process as process:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.close()
+            last = process.stdout.read().splitlines()[-1:]
         return self._process.returncode, json.loads(last[0]) if last and last[0].startswith("{") else {}
 
     def image(self) -> dict[str, Any]:

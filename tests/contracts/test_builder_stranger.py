@@ -61,57 +61,57 @@ class Stranger:
 '''
 
 BROKEN = {
-    "makes_what_it_says": '''
+    "makes_what_it_says": """
 class Broken(Stranger):
     makes = frozenset({"layers", "registry"})
-''',
-    "same_input_same_digest": '''
+""",
+    "same_input_same_digest": """
 class Broken(Stranger):
     def build(self, recipe, target, to, report):
         zone = ("ZONE", os.environ.get("TZ", ""))
         return super().build(replace(recipe, env=(*recipe.env, zone)), target, to, report)
-''',
-    "same_recipe_makes_nothing": '''
+""",
+    "same_recipe_makes_nothing": """
 class Broken(Stranger):
     def build(self, recipe, target, to, report):
         (state.home() / "builds.log").write_text(str(time.time()))
         return super().build(recipe, target, to, report)
-''',
-    "changed_code_changes_code_alone": '''
+""",
+    "changed_code_changes_code_alone": """
 class Broken(Stranger):
     def dependencies(self, recipe, report):
         key = tree.key(recipe)[:32] + recipe.entry.sha256[:32]
         return Layer("dependencies", key, store.tree(key, lambda folder: tree.make(recipe, folder, report)))
-''',
-    "holds_the_recipes_files": '''
+""",
+    "holds_the_recipes_files": """
 class Broken(Stranger):
     def code(self, recipe):
         return store.put_layer("code", [replace(file, mode=0o644) for file in recipe.files]).layer
-''',
-    "is_there_by_its_digest": '''
+""",
+    "is_there_by_its_digest": """
 class Broken(Stranger):
     def build(self, recipe, target, to, report):
         image = super().build(recipe, target, to, report)
         keys = "".join(layer.key for layer in image.layers)
         return replace(image, digest="sha256:" + hashlib.sha256(keys.encode()).hexdigest())
-''',
-    "says_what_it_does": '''
+""",
+    "says_what_it_does": """
 class Broken(Stranger):
     def build(self, recipe, target, to, report):
         return super().build(recipe, target, to, lambda event: report(replace(event, at=Stamp(Source("run"), 0.0))))
-''',
-    "refuses_what_it_cannot": '''
+""",
+    "refuses_what_it_cannot": """
 class Broken(Stranger):
     def check(self, recipe, target):
         pass
-''',
-    "refuses_a_missing_file": '''
+""",
+    "refuses_a_missing_file": """
 class Broken(Stranger):
     def code(self, recipe):
         there = [file for file in recipe.files if isinstance(file.content, bytes) or file.content.exists()]
         return store.put_layer("code", there).layer
-''',
-    "survives_being_killed": '''
+""",
+    "survives_being_killed": """
 class Broken(Stranger):
     def dependencies(self, recipe, report):
         folder = state.store() / "trees" / tree.key(recipe)
@@ -120,19 +120,19 @@ class Broken(Stranger):
                 folder.mkdir(parents=True)
                 tree.make(recipe, folder, report)
         return Layer("dependencies", folder.name, folder)
-''',
-    "two_builds_at_once": '''
+""",
+    "two_builds_at_once": """
 class Broken(Stranger):
     def build(self, recipe, target, to, report):
         with locked(state.store() / "building.lock", wait=False):  # whoever comes second fails
             return super().build(recipe, target, to, report)
-''',
-    "can_be_run": '''
+""",
+    "can_be_run": """
 class Broken(Stranger):
     def build(self, recipe, target, to, report):
         image = super().build(recipe, target, to, report)
         return replace(image, layers=[layer for layer in image.layers if layer.kind != "fairing"])
-''',
+""",
 }
 
 IMPORTS = """
