@@ -165,7 +165,8 @@ def _plain(output: str) -> str:
 def _reason(text: str) -> str:
     """Return what uv says as a sentence or three: without its drawing, its colours and its advice."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    text = re.split(r"\n\s*hint:", text)[0]
+    text, *hints = re.split(r"\n\s*hint:", text)
+    text = next((hint for hint in hints if re.search(r"\b40[13]\b|credentials", hint)), text)
     lines = (re.sub(r"^[\s×╰─▶├│]+", "", line).strip() for line in text.splitlines())
     said = " ".join(line for line in lines if line and not line.lower().startswith(("using python", "resolved ")))
     said = re.sub(r"\b(error|cause|caused by): ", "", said, flags=re.IGNORECASE)
@@ -176,6 +177,8 @@ def _reason(text: str) -> str:
 
 
 def _fix(reason: str) -> str:
+    if re.search(r"\b40[13]\b|credentials", reason):
+        return "Check the user name and the password in pip's configuration."
     if re.search(r"dns error|connect|timed out|network|fetch", reason, re.IGNORECASE):
         return "Without a network, dependencies='installed' takes what is installed here."
     if "unsatisfiable" in reason or "cannot be used" in reason:

@@ -10,10 +10,29 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 from tests.versions.lanes import ROOT, UV
 
+MAKE = """
+import pathlib, platform
+from fairing.spec import Bundle, Entry, Image, Target
+from fairing.recipe import tree
+from fairing.recipe.resolve import resolve
+said = []
+def recipe(*requires, explicit=(), **more):
+    bundle = Bundle(Entry("function", "entry.pkl", "0", "f"), (), requires, explicit, platform.python_version(), **more)
+    return resolve(bundle, Image(), Target("local", "local", "append"), said.append)
+def make(recipe, folder="tree"):
+    made = pathlib.Path(folder).absolute()
+    made.mkdir()
+    tree.make(recipe, made, said.append)
+    return made
+def texts():
+    return [event.text for event in said]
+"""
+"""What a program starts with that resolves, or makes a tree, without a run."""
 DEVELOPMENT = Path(sysconfig.get_path("purelib"))
 
 
@@ -44,6 +63,17 @@ def wheel(folder, name, version="1.0", files=None, requires=(), extras=(), scrip
     return made
 
 
+def installed(folder, name):
+    """Write the wheel that an installed distribution of pure Python came from."""
+    found = distribution(name)
+    made = folder / f"{name}-{found.version}-py3-none-any.whl"
+    with zipfile.ZipFile(made, "w") as archive:
+        for file in found.files:
+            if "__pycache__" not in file.parts and not str(file).startswith(".."):
+                archive.write(file.locate(), str(file))
+    return made
+
+
 class Place:
     """An environment with this checkout in it, and the development environment below its own packages."""
 
@@ -53,6 +83,7 @@ class Place:
         self.home = folder / "home"
         self.work = folder / "work"
         self.work.mkdir(parents=True)
+        (folder / "wheels").mkdir()
         subprocess.run([UV, "venv", "-q", "--python", sys.executable, folder / "env"], check=True)
         paths = [ROOT, ROOT / "builders", ROOT / "deployers", DEVELOPMENT]
         (self.site / "zz_development.pth").write_text("".join(f"{path}\n" for path in paths))
