@@ -14,6 +14,7 @@ from typing import Any
 from fairing import plugins
 from fairing.errors import CellFailed, ConfigError, FairingError
 from fairing.events import CellStatus, Clear, Display, Event, Failure, Text
+from fairing.failures import Hint
 from fairing.job import Beats, Job
 from fairing.output.notebook import NotebookSink
 from fairing.spec import Handle, Report
@@ -44,12 +45,15 @@ class NotebookJob(Job):
         handle: The run.
         report: What was captured.
         document: The notebook, without outputs; they are merged into it.
+        hint: Finds the option for what a cell missed.
     """
 
-    def __init__(self, handle: Handle, report: Report | None, document: dict[str, Any]) -> None:
+    def __init__(
+        self, handle: Handle, report: Report | None, document: dict[str, Any], hint: Hint | None = None
+    ) -> None:
         import nbformat
 
-        super().__init__(handle, report)
+        super().__init__(handle, report, hint)
         self.notebook = nbformat.from_dict(document)
         self.path: Path | None = None
         """Where the executed notebook is written, as far as it is, when a cell ends."""
@@ -95,11 +99,13 @@ class NotebookJob(Job):
 
     def _cell_failed(self, cell: int, failure: Failure) -> CellFailed:
         name = self.report.entry if self.report else "the notebook"
+        advice = (self._hint(failure.missing) or "") if self._hint and failure.missing else ""
+        written = f"The notebook as far as it ran is {self.path}." if self.path else ""
         count = self.notebook.cells[cell].get("execution_count")
         return CellFailed(
             f"Cell {cell + 1} of {name}" + (f", In [{count}]," if count else "") + " failed.",
             f"{failure.ename}: {failure.evalue}",
-            f"The notebook as far as it ran is {self.path}." if self.path else "",
+            " ".join(filter(None, (advice, written))),
             cell,
             failure.traceback,
         )

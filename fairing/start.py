@@ -171,7 +171,7 @@ def launched(captured: Captured, target: Target, settled: Options, report: Repor
         return Job(handle, captured.report, _hint)
     from fairing.notebook import NotebookJob
 
-    return NotebookJob(handle, captured.report, captured.document)
+    return NotebookJob(handle, captured.report, captured.document, _hint)
 
 
 def _hint(missing: str) -> str:

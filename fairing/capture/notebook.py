@@ -66,7 +66,7 @@ def capture(
         local = modules.collect(list(names), root)
         outer = {name: why for name, why in names.items() if name in local.external}
         outer |= dict.fromkeys(local.external - outer.keys(), "import in a local module")
-        needed = dependencies.find(outer | _RUNNER | _widgets(outer))
+        needed = tuple(sorted({**_RUNNER, **_widgets(outer), **dict(dependencies.find(outer))}.items()))
         absent = dependencies.missing(outer)
     taken = files.take(said.include or (), root, source.folder)
     data = json.dumps(shipped, sort_keys=True).encode()
@@ -136,7 +136,7 @@ def _parameterized(document: dict[str, Any], parameters: dict[str, Any]) -> dict
     made = parameterize_notebook(node, parameters, kernel_name="python3", language="python")
     for cell in made.cells:
         if _INJECTED in cell.metadata["tags"]:
-            cell.pop("id", None)  # papermill draws one by lot, and the code layer would never be the same
+            cell["id"] = _INJECTED  # papermill draws one by lot, and the code layer would never be the same
     made.nbformat_minor = document["nbformat_minor"]
     ipynb.identify(made)
     return dict(made)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,8 +23,8 @@ from fairing.events import (
 from fairing.runtime.cells import Cells
 
 _WORDS = {
-    "signal": ("RunKilled", "the run was killed ({})"),
-    "exit": ("RunFailed", "the run's process ended without a word: {}"),
+    "signal": ("RunKilled", "the run was killed"),
+    "exit": ("RunFailed", "the run's process ended"),
     "memory": ("OutOfMemory", "the run used more memory than it may"),
     "timeout": ("RunTimedOut", "the run reached its timeout"),
     "cancelled": ("RunCancelled", "the run was cancelled"),
@@ -108,7 +107,8 @@ class NotebookSink:
         """Put what ended the run into the cell that it ended in."""
         cell = event.at.cell
         ename, said = _WORDS.get(event.ename, (event.ename, ""))
-        evalue = re.sub(r"[: ()]+$", "", said.format(event.evalue or event.code or "")) if said else event.evalue
+        detail = event.evalue or ("" if event.code is None else f"exit code {event.code}")
+        evalue = f"{said} ({detail})" if said and detail else said or detail
         if cell is None:
             cell = self.failed if self.running is None else self.running
         if cell is not None and not self._raised(cell):

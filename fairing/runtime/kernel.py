@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import signal
 import sys
 import time
@@ -24,6 +25,8 @@ from fairing.runtime.tell import Teller
 PIECE = 48 * 1024
 """Characters of text in one event."""
 
+_MISSES = frozenset({"ModuleNotFoundError", "FileNotFoundError"})
+_MISSING = re.compile(r"(?:No module named|No such file or directory:) '([^']+)'")
 _OTHERS = ("comm", "status", "execute_input")
 
 REDRAW = 0.5
@@ -202,7 +205,8 @@ class Client(NotebookClient):  # type: ignore[misc]  # nbclient's types are not 
             return None
         self._cells.error(index, **error)
         code = int(failed["evalue"]) if leaving and failed["evalue"].isdecimal() else 1
-        return {"code": code, **failed, "cell": index}
+        missing = _MISSING.search(failed["evalue"]) if failed["ename"] in _MISSES else None
+        return {"code": code, **failed, "cell": index, "missing": missing[1] if missing else None}
 
     async def _death(self) -> dict[str, Any]:
         """Say how a kernel ended that is gone."""

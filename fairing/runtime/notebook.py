@@ -23,14 +23,17 @@ import resource
 import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fairing.runtime.function import INLINE, failure
 from fairing.runtime.tell import Teller
 
 NAME = "notebook.ipynb"
+
+INLINE = 600 * 1024
+"""Bytes of an executed notebook that travel through the log too; more are in the file of the spool alone."""
 
 ROOM = 70
 """Characters that the path of a folder may have in which sockets are opened."""
@@ -54,7 +57,8 @@ def run(spec: dict[str, Any], data: bytes, tell: Teller) -> int:
         try:
             failed = asyncio.run(_execute(client, spec, environment, tell))
         except Exception as error:  # noqa: BLE001 - whatever keeps a kernel from starting or answering is told
-            failed = failure(spec, error)
+            failed = {"ename": type(error).__name__, "evalue": str(error), "code": 1}
+            failed["traceback"] = traceback.format_exception(type(error), error, error.__traceback__)
             tell("failure", failed)
         finally:
             executed = json.dumps(client.executed(), indent=1, ensure_ascii=False).encode("utf-8", "replace")
@@ -124,8 +128,10 @@ def _environment(name: str, own: Path) -> dict[str, str]:
     os.environ.update(dict.fromkeys(_FOLDERS, str(own)), JUPYTER_PLATFORM_DIRS="1")
     elsewhere = (sys.prefix, sys.base_prefix)
     backend = os.environ.get("MPLBACKEND", "agg")
+    # Where it is set, ipykernel does not catch what children and C code print; here no test is running.
+    inherited = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}
     return {
-        **os.environ,
+        **inherited,
         "FAIRING_NOTEBOOK": name,
         "MPLBACKEND": "module://matplotlib_inline.backend_inline" if backend == "agg" else backend,
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
