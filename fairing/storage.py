@@ -184,7 +184,7 @@ def _running() -> dict[str, tuple[str, ...]]:
         with suppress(OSError, ValueError, KeyError, TypeError):
             image = json.loads((folder / "run.json").read_bytes())["image"]
             starting = time.time() - (folder / "run.json").stat().st_mtime < _JUST_NOW
-            if held(folder / "lock") or (starting and not (folder / "end.json").exists()):
+            if (held(folder / "lock") or starting) and not (folder / "end.json").exists():
                 found[image["digest"]] = (*found.get(image["digest"], ()), *image["trees"])
     return found
 
