@@ -11,13 +11,17 @@ import os
 import sys
 from pathlib import Path
 
-from fairing.runtime import pump
+from fairing.runtime import leftovers, pump
 
 
 def main(path: str) -> int:
     """Run what the file says, and return the exit code for whoever started this."""
     spec = json.loads(Path(path).read_bytes())
+    ended = Path(spec["spool"]) / pump.ENDED
+    if ended.exists():  # a container that was started again: the user's code has run
+        return int(ended.read_text())
     outputs, errors, marks = pump.pipes()
+    before = leftovers.files(spec["work"])
     child = os.fork()
     if child == 0:
         from fairing.runtime.child import run
@@ -25,7 +29,7 @@ def main(path: str) -> int:
         outputs.child()
         errors.child()
         return run(spec, outputs.write, errors.write, marks)
-    return pump.pump(spec, child, outputs.parent(), errors.parent(), marks)
+    return pump.pump(spec, child, outputs.parent(), errors.parent(), marks, before)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from fairing.runtime.function import failure, payload
+from fairing.runtime.outcome import failure, payload
 from fairing.runtime.tell import Teller
 
 

@@ -13,6 +13,7 @@ its code displays and returns, and nothing else.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -24,7 +25,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from fairing.runtime.frames import Encoder
+from fairing.runtime import leftovers, processes
+from fairing.runtime.frames import LOG_LIMIT, Encoder
 from fairing.runtime.lines import Lines
 
 STDERR, MESSAGE, FILED = b"e", b"m", b"f"
@@ -35,6 +37,15 @@ PARTIAL_EVERY = 0.5
 PARTIAL_AFTER = 0.05
 HEARTBEAT = 10.0
 DRAIN = 1.0
+ROOM = 1 << 19
+"""Bytes of a pipe."""
+
+TURN = 16
+"""Reads from one pipe before the others, and the clock, have their turn."""
+
+ENDED = "ended"
+"""The file of the spool that says that the user's code has run, and with which exit code the runner left."""
+
 TERMINATED = 128 + signal.SIGTERM
 """The exit code of a child that was asked to end, and did so as its ``finally:`` wanted."""
 _TOLD = frozenset({"text", "display", "clear", "progress", "metric", "cellstatus", "files", "result", "failure"})
@@ -45,6 +56,8 @@ class Pipe:
 
     def __init__(self) -> None:
         self.read, self.write = os.pipe()
+        with contextlib.suppress(OSError, AttributeError):  # what is printed in a burst has room
+            fcntl.fcntl(self.write, fcntl.F_SETPIPE_SZ, ROOM)
 
     def child(self) -> None:
         """Keep the writing end alone."""
@@ -67,12 +80,22 @@ def marked(mark: bytes, kind: bytes, payload: bytes) -> bytes:
     return b"%s%04x%s%s" % (mark, len(payload), kind, payload)
 
 
-def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: bytes) -> int:
-    """Write the log until the child has ended and its output has been read; return the exit code to leave with."""
+def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: bytes, before: dict[str, int]) -> int:
+    """Write the log until the child has ended and its output has been read; return the exit code to leave with.
+
+    Args:
+        spec: What is run.
+        child: The process that runs it.
+        outputs: The reading end of its descriptor 1.
+        errors: That of its descriptor 2.
+        mark: What begins a marked piece.
+        before: The files of the working folder before it began.
+    """
     key = Path(spec["key"]).read_bytes()
     spool = Path(spec["spool"])
     ended = _Ended(child)
-    log = Log(Encoder(key, spec["source"], _writer(1), _spooler(spool)), mark, spool, lambda: ended.terminated)
+    encoder = Encoder(key, spec["source"], _writer(1), _spooler(spool), log_limit=int(spec.get("log_limit", LOG_LIMIT)))
+    log = Log(encoder, mark, spool, lambda: ended.terminated)
     poll = select.poll()
     for descriptor in (outputs, errors, ended.wakeup):
         poll.register(descriptor, select.POLLIN)
@@ -90,14 +113,17 @@ def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: byte
             deadline = time.monotonic() + DRAIN  # a process left behind may keep the pipes open for ever
         if time.monotonic() >= heartbeat:
             heartbeat = time.monotonic() + HEARTBEAT
-            log.event("metric", {"name": "memory", "value": _memory(child)})
+            log.heartbeat(_memory(child))
     code = ended.wait()
-    told = log.close(code, ended.terminated, platform="outcome" in spec)
-    if "outcome" in spec:
-        Path(spec["outcome"]).write_text(json.dumps({"code": code, "told": told}))
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
-    return code if code >= 0 else 128 - code
+    told = log.close(code, ended.terminated, leftovers.listed(spec["work"], before), platform="outcome" in spec)
+    if "outcome" in spec:
+        Path(spec["outcome"]).write_text(json.dumps({"code": code, "told": told}))
+    leaving = (code if told else code or 1) if code >= 0 else 128 - code
+    if code != -signal.SIGKILL:  # what was killed may be started again; what ended by itself never is
+        (spool / ENDED).write_text(str(leaving))
+    return leaving
 
 
 class Log:
@@ -115,18 +141,19 @@ class Log:
         self._told: set[str] = set()
 
     def take(self, stream: str, descriptor: int) -> bool:
-        """Read all that a pipe holds now; return whether there may be more later."""
-        while True:
+        """Read what a pipe holds now; return whether there may be more later."""
+        for _ in range(TURN):
             try:
                 data = os.read(descriptor, 1 << 18)
             except BlockingIOError:
-                return True
+                break
             if not data:
                 return False
             for name, piece in self._unmarked(data) if stream == "stdout" else ((stream, data),):
                 self._text(name, piece)
             if len(data) < 1 << 16:
-                return True
+                break
+        return True
 
     def event(self, kind: str, body: dict[str, Any]) -> None:
         """Write an event."""
@@ -144,7 +171,12 @@ class Log:
                 self._partial_at[name] = now
                 self._encoder.partial(name, lines.state())
 
-    def close(self, code: int, terminated: bool, platform: bool = False) -> str:
+    def heartbeat(self, memory: int) -> None:
+        """Keep an idle connection open, say how much memory is used, and how much was written so far."""
+        self._encoder.checkpoint()
+        self.event("metric", {"name": "memory", "value": memory})
+
+    def close(self, code: int, terminated: bool, files: list[dict[str, object]], platform: bool = False) -> str:
         """Write what is left; return what the child told of its end: ``result``, ``failure`` or nothing.
 
         Where no ``platform`` tells how a process ended whose code did not tell, it is told here.
@@ -153,13 +185,14 @@ class Log:
             rest = lines.rest()
             if rest:
                 self._encoder.text(name, rest, ended=False)
-        self._encoder.checkpoint()
+        self.event("files", {"files": files})
         told = next((each for each in ("failure", "result") if each in self._told), "")
         if terminated and not platform:
             self.event("failure", {"ename": "cancelled", "evalue": "", "code": code})
         elif not told and not platform:
             name = signal.Signals(-code).name if code < 0 else ""
             self.event("failure", {"ename": "signal" if code < 0 else "exit", "evalue": name, "code": code})
+        self._encoder.end()
         return told
 
     def _due(self, name: str) -> float:
@@ -251,7 +284,10 @@ class _Ended:
     def _terminate(self, *_: Any) -> None:
         self.terminated = True
         if self._code is None:
-            os.kill(self._child, signal.SIGTERM)
+            try:  # its own processes too, as a terminal would: it may be waiting in C code for one of them
+                os.killpg(self._child, signal.SIGTERM)
+            except (ProcessLookupError, PermissionError):  # it has no group of its own yet
+                os.kill(self._child, signal.SIGTERM)
 
 
 def _writer(descriptor: int) -> Callable[[bytes], None]:
@@ -273,11 +309,11 @@ def _spooler(spool: Path) -> Callable[[int, bytes], str]:
 
 
 def _memory(pid: int) -> int:
-    """Return the bytes of memory that a process holds; 0 where that cannot be read."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return 0
+    """Return the bytes of memory that a process and what descends from it hold; 0 where that cannot be read."""
+    pages = 0
+    for each in (pid, *processes.descendants(pid)):
+        with contextlib.suppress(OSError, IndexError):
+            pages += int(Path(f"/proc/{each}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fairing.runtime.function import failure, payload
+from fairing.runtime.outcome import failure, payload
 from fairing.runtime.tell import Teller
 
 

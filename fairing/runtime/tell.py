@@ -6,7 +6,7 @@ import io
 import itertools
 import json
 import os
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,20 @@ class Teller:
         descriptor: A descriptor of that pipe which no user code knows.
         mark: What begins a marked piece.
         spool: Where a message goes that is too long for one atomic write.
+        flush: Writes what was printed before.
     """
 
-    def __init__(self, descriptor: int, mark: bytes, spool: Path) -> None:
+    def __init__(self, descriptor: int, mark: bytes, spool: Path, flush: Callable[[], object]) -> None:
         self._descriptor = descriptor
         self._mark = mark
         self._spool = spool
+        self._flush = flush
         self._numbers = itertools.count()
         self._room = ATOMIC - len(mark) - 5
 
     def __call__(self, kind: str, body: dict[str, Any]) -> None:
         """Tell an event, after everything printed before it."""
-        sys.stdout.flush()
+        self._flush()
         data = json.dumps({"k": kind, **body}, default=str).encode()
         if len(data) <= self._room:
             os.write(self._descriptor, marked(self._mark, MESSAGE, data))
@@ -42,17 +44,26 @@ class Teller:
 
     def stderr(self) -> io.TextIOWrapper:
         """Return a text stream for ``sys.stderr``."""
-        return io.TextIOWrapper(_Marked(self), "utf-8", "backslashreplace", "\n", True)  # type: ignore[arg-type]
+        return io.TextIOWrapper(
+            _Marked(self),
+            "utf-8",
+            "backslashreplace",
+            "\n",
+            line_buffering=True,
+        )
 
     def error(self, data: bytes) -> None:
         """Tell bytes of stderr, after everything printed before them."""
-        sys.stdout.flush()
+        self._flush()
         for at in range(0, len(data), self._room):
             os.write(self._descriptor, marked(self._mark, STDERR, data[at : at + self._room]))
 
 
 class _Marked(io.BufferedIOBase):
     """The binary side of ``sys.stderr``."""
+
+    name = "<stderr>"
+    mode = "wb"
 
     def __init__(self, tell: Teller) -> None:
         self._tell = tell

@@ -53,30 +53,9 @@ def terminal(text):
     return row
 
 
-pieces = st.lists(
-    st.sampled_from(
-        [
-            "a",
-            "bc",
-            "█▌",
-            "é",
-            "é",
-            "世界",
-            "🚀",
-            "\r",
-            "\r",
-            "\r",
-            "\x1b[31m",
-            "\x1b[1m",
-            "\x1b[0m",
-            "\x1b[K",
-            "\x1b[2K",
-            " ",
-            "xyz",
-        ]
-    ),
-    max_size=25,
-).map("".join)
+TEXTS = ["a", "bc", "█▌", "é", "e\u0301", "世界", "🚀", "\r", "\r", "\r", " ", "xyz"]
+CODES = ["\x1b[31m", "\x1b[1m", "\x1b[0m", "\x1b[K", "\x1b[2K"]
+pieces = st.lists(st.sampled_from(TEXTS + CODES), max_size=25).map("".join)
 
 
 def split(data, cuts):

@@ -100,7 +100,6 @@ def _environment(folder: Path, image: BuiltImage, workload: Workload) -> dict[st
         "PATH": os.pathsep.join([str(dependencies / "bin"), *path]),
         "PYTHONPATH": str(_layer(image, "fairing")),
         "PYTHONNOUSERSITE": "1",
-        "MPLBACKEND": "agg",
         "FAIRING_RUN": folder.name,
         **dict(image.env),
         **dict(workload.env),

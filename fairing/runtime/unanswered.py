@@ -1,0 +1,50 @@
+"""Questions that nobody can answer in a run fail at once, in words, and where they were asked."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import sys
+from typing import Any, NoReturn
+
+from fairing.runtime import imports
+
+
+def refuse() -> None:
+    """Make ``input``, ``getpass``, ``breakpoint`` and the debugger raise."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - it stays open for as long as the process lives
+    builtins.input = _input
+    sys.breakpointhook = _breakpoint
+    imports.after("getpass", _no_password)
+    imports.after("pdb", _no_debugger)
+    imports.after("IPython.core.debugger", _no_debugger)
+
+
+def _input(prompt: object = "", /) -> NoReturn:
+    raise EOFError(
+        f"input({str(prompt)!r}) has nobody to answer it: the run is not in your notebook. "
+        "Pass the value as an argument."
+    )
+
+
+def _breakpoint(*_: Any, **__: Any) -> NoReturn:
+    raise RuntimeError(
+        "breakpoint() has nobody to answer it: the run is not in your notebook. Call the function there to debug it."
+    )
+
+
+def _no_password(module: Any) -> None:
+    def getpass(prompt: str = "Password: ", *_: Any, **__: Any) -> NoReturn:
+        raise EOFError(
+            f"getpass({prompt!r}) has nobody to answer it: the run is not in your notebook. "
+            "Give the value to the run with secrets=[...]."
+        )
+
+    module.getpass = getpass
+
+
+def _no_debugger(module: Any) -> None:
+    module.set_trace = _breakpoint
