@@ -89,8 +89,12 @@ def _ended(handle: Handle, failure: Failure | None, status: Status | None, view:
 def _show(error: BaseException, lines: tuple[str, ...]) -> None:
     """Show the run's lines wherever this error is shown: in a cell instead of our frames, elsewhere as a note."""
     error._render_traceback_ = Remote(lines)  # type: ignore[attr-defined]
-    if sys.version_info >= (3, 11) and isinstance(error, RunFailed):
+    if not isinstance(error, RunFailed):
+        return  # its cause has the note
+    if sys.version_info >= (3, 11):
         error.add_note("\n".join(lines))
+    else:
+        error.why = "\n".join((error.why, *lines))
 
 
 def _lines(handle: Handle, failure: Failure, advice: str) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ def html(head: Head, view: View, now: float) -> str:
         f'<div style="font-size:.92em">{escape(head.note)}</div>' if head.note else "",
     ]
     return (
-        f'<div style="border-left:3px solid {colour};padding:.15em .8em;margin:.2em 0;line-height:1.5">'
+        f'<div style="border-left:3px solid {colour};padding:.15em .8em;margin:.2em 0 .5em;line-height:1.5">'
         f"{''.join(rows)}</div>"
     )
 
@@ -89,7 +89,7 @@ def line(head: Head, view: View, now: float) -> str:
     if not view.steps:
         return head.name
     step = view.steps[-1]
-    parts = [head.name, f"{WORDS[step.phase]} {_since(view, now)}"]
+    parts = [head.name, f"{WORDS[step.phase]} {_took(view.steps, len(view.steps) - 1, now)}".rstrip()]
     parts += [f"{each.task} {_done(each)}" for each in view.progress[-1:] if step.phase not in FINAL]
     if step.reason:
         parts.append(step.reason)
@@ -152,12 +152,8 @@ def _took(steps: tuple[Step, ...], index: int, now: float) -> str:
     step = steps[index]
     if step.phase in FINAL:
         return f"in {duration(step.since - steps[0].since)}" if index else ""
-    until = steps[index + 1].since if index + 1 < len(steps) else now
-    return duration(until - step.since)
-
-
-def _since(view: View, now: float) -> str:
-    return _took(view.steps, len(view.steps) - 1, now)
+    took = (steps[index + 1].since if index + 1 < len(steps) else now) - step.since
+    return duration(took) if took >= 0.05 else ""
 
 
 def _facts(view: View) -> list[str]:

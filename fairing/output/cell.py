@@ -194,10 +194,9 @@ class _Log:
         if self._full:
             self._hide(event.text)
             return
-        unfinished = isinstance(self._lines, Redrawn) and self._lines.unfinished
         written = self._lines.feed(event)
         if written:
-            self._switch(event.stream, unfinished)
+            self._switch(event.stream)
             self._write(written)
 
     def pause(self, before: str) -> None:
@@ -261,10 +260,11 @@ class _Log:
         self._hidden[0] += text.count("\n")
         self._hidden[1] += len(text)
 
-    def _switch(self, stream: str, unfinished: bool) -> None:
-        """Go to a stream; where both change often, or one is in the middle of a line, both go to stdout."""
+    def _switch(self, stream: str) -> None:
+        """Go to a stream; where they alternate, or one draws a bar, both go to stdout, so that the bar stays below."""
         if self._switches >= SWITCHES or stream == self._stream:
             return
+        unfinished = isinstance(self._lines, Redrawn) and self._lines.unfinished
         self._switches = SWITCHES if unfinished else self._switches + 1
         self._out().flush()
         self._stream = "stdout" if self._switches >= SWITCHES else stream

@@ -352,7 +352,8 @@ def test_a_job_shows_what_is_known_without_asking_anybody():
 def test_a_plain_program_shows_the_traceback_of_the_run(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
-        "import fairing\ndef fail():\n    raise KeyError('depth')\nif __name__ == '__main__':\n    fairing.train(fail)\n"
+        "import fairing\ndef fail():\n    raise KeyError('depth')\n"
+        "if __name__ == '__main__':\n    fairing.train(fail)\n"
     )
     ran = subprocess.run([sys.executable, program], capture_output=True, text=True)
     assert ran.returncode == 1
