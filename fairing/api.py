@@ -13,7 +13,7 @@ from fairing import inside
 from fairing.job import Job
 from fairing.options import Dependencies, Limits, OnInterrupt, Texts, Variables, said, verb
 from fairing.spec import BuiltImage, Image, Report, Target
-from fairing.start import make, shown, shown_notebook, start, take, take_cell
+from fairing.start import make, previewed, shown, shown_notebook, start, take, take_cell
 
 if TYPE_CHECKING:
     from fairing.notebook import Executed
@@ -348,8 +348,7 @@ def preview(
         >>> preview(pow, args=(2, 5)).entry  # doctest: +SKIP
         'pow'
     """
-    captured, _, _ = take(subject, args, kwargs, said(locals()))
-    return captured.report
+    return previewed(*take(subject, args, kwargs, said(locals())))
 
 
 @verb

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairing import plugins
 from fairing.errors import BuildError
 from fairing.ports import Report
-from fairing.recipe.resolve import resolve
+from fairing.recipe.resolve import asks_uv, resolve
 from fairing.spec import BuiltImage, Bundle, Destination, Handle, Image, Recipe, Target, Workload
 
 
@@ -40,6 +40,20 @@ def dry_run(bundle: Bundle, image: Image, workload: Workload, target: Target) ->
     recipe = resolve(bundle, image, target)
     builder.check(recipe, target)
     return recipe
+
+
+def new(bundle: Bundle, image: Image, target: Target) -> tuple[tuple[str, str], ...]:
+    """Say what a build would make anew, and what is ready; nothing is made, and uv is not asked."""
+    from fairing.recipe import tree  # what it needs for making one is not needed for a launch that makes none
+
+    octets = sum(file.size() for file in bundle.files)
+    code = f"{len(bundle.files)} file{'s' * (len(bundle.files) != 1)}, {octets:,} bytes"
+    if asks_uv(bundle):
+        return (("dependencies", "found by uv before the run"), ("code", code))
+    recipe = resolve(bundle, image, target)
+    count = sum(not line.startswith((" ", "#")) for line in recipe.lock.splitlines() if line)
+    state = "to be made" if tree.new(recipe) else "ready"
+    return (("dependencies", f"{count} package{'s' * (count != 1)}, {state}"), ("code", code))
 
 
 def _meet(target: Target, makes: frozenset[Destination], takes: Destination) -> None:

@@ -31,6 +31,10 @@ class File:
         """Return the file's bytes, wherever they are."""
         return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
 
+    def size(self) -> int:
+        """Return how many bytes it has."""
+        return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -73,6 +77,7 @@ class Report:
         requirements: Distributions the code needs, and why each (``("pandas", "import in train")``).
         left_out: What was not taken, and why.
         warnings: Sentences the reader should see.
+        new: What a build would make and what is ready, where that was asked for.
     """
 
     entry: str
@@ -83,6 +88,7 @@ class Report:
     requirements: tuple[tuple[str, str], ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    new: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         return str(_drawn().text(self, None))

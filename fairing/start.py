@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -16,7 +17,7 @@ from fairing.options import Options, octets, options
 from fairing.output.card import Head
 from fairing.output.show import follow, opened, say
 from fairing.ports import Report as Reporter
-from fairing.spec import BuiltImage, Captured, Group, Image, Resources, Target, Workload
+from fairing.spec import BuiltImage, Captured, Group, Image, Report, Resources, Target, Workload
 
 if TYPE_CHECKING:
     from fairing.notebook import Executed
@@ -129,6 +130,13 @@ def make(captured: Captured, target: Target, settled: Options) -> BuiltImage:
 
     with opened(head(captured, target, settled), settled) as screen:
         return launch.build(captured.bundle, image(settled), target, screen.show)
+
+
+def previewed(captured: Captured, target: Target, settled: Options) -> Report:
+    """Return the report of what was captured, with what a build would make."""
+    from fairing import launch
+
+    return replace(captured.report, new=launch.new(captured.bundle, image(settled), target))
 
 
 def head(captured: Captured, target: Target, settled: Options) -> Head:

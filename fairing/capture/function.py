@@ -145,10 +145,7 @@ def large(found: Iterable[Global]) -> Iterator[str]:
 
 def sizes(taken: Iterable[File]) -> tuple[tuple[str, int], ...]:
     """Return files by their paths and sizes."""
-    return tuple(
-        (file.path, len(file.content) if isinstance(file.content, bytes) else file.content.stat().st_size)
-        for file in taken
-    )
+    return tuple((file.path, file.size()) for file in taken)
 
 
 def constants(name: str, values: Iterable[Any]) -> Iterator[credentials.Suspect]:

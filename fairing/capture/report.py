@@ -67,6 +67,7 @@ def _rows(report: Report, most: int | None) -> Iterable[tuple[str, list[str], bo
         ("names", [f"{each.name} ({each.type}, {size(each.size)})" for each in named], False),
         ("files", [f"{path} ({size(octets)})" for path, octets in report.files], False),
         ("requirements", [f"{name} ({why})" if reasons else name for name, why in report.requirements], reasons),
+        ("build", [f"{what}: {how}" for what, how in report.new], True),
         ("left out", [f"{what}: {why}" for what, why in report.left_out], True),
         ("warnings", list(report.warnings), True),
     )

@@ -57,6 +57,11 @@ def resolve(bundle: Bundle, image: Image, target: Target, report: Report | None 
     )
 
 
+def asks_uv(bundle: Bundle) -> bool:
+    """Whether a bundle's dependencies are not simply those installed here, so that uv has to find them."""
+    return bundle.dependencies != "installed" or _names(bundle.explicit) is None
+
+
 def _names(explicit: Iterable[str]) -> tuple[str, ...] | None:
     """Return stated requirements as names with extras; ``None`` where what is installed is not what is stated."""
     if not explicit:

@@ -62,11 +62,28 @@ def test_a_preview_captures_and_runs_nothing(project, fairing_home):
     def train():
         (project / "ran").touch()
 
-    before = sorted(path for path in fairing_home.rglob("*"))
+    def made():
+        return {path for place in ("runs", "store/trees", "store/blobs") for path in (fairing_home / place).rglob("*")}
+
+    before = made()
     report = fairing.preview(train, include=["seen.txt"])
     assert (report.entry, report.kind, report.files) == ("train", "function", (("seen.txt", 1),))
     assert not (project / "ran").exists()
-    assert sorted(path for path in fairing_home.rglob("*")) == before
+    assert made() == before
+
+
+def test_a_preview_says_what_would_be_made_and_what_is_ready():
+    from decimal import Decimal
+
+    def train():
+        return Decimal(1)
+
+    fairing.train(train)
+    assert fairing.preview(train).new[0] == ("dependencies", "1 package, ready")
+    assert fairing.preview(train, dependencies="resolved").new[0] == ("dependencies", "found by uv before the run")
+    assert "  build         dependencies: 1 package, ready\n                code: 1 file, " in str(
+        fairing.preview(train)
+    )
 
 
 def test_the_report_is_shown_by_a_kernel_as_html_and_as_text(kernel):

@@ -166,7 +166,7 @@ answer = job.result(), dict(job.report.left_out)
 """)
     assert answer == [
         "went on",
-        {"no_such_module_at_all": "import no_such_module_at_all, but no such module is installed here"},
+        {"no_such_module_at_all": "import in f, but no such module is installed here"},
     ]
 
 
