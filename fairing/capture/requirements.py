@@ -53,7 +53,7 @@ def stated(options: Options, root: Path) -> Stated:
         if file := _file(given, root):
             reading.file(file)
         else:
-            reading.line(given, f"requirements={given!r}")
+            reading.line(given, "requirements=")
     if options.groups:
         project = root / "pyproject.toml"
         if not project.is_file():
@@ -76,7 +76,7 @@ def _file(given: str, root: Path) -> Path | None:
         except (OSError, ValueError):
             return None
         if there and (not given.isidentifier() or canonical(given) not in distributions()):
-            return file.absolute()
+            return file.resolve()
     if re.fullmatch(r"[^\s;@\[<>=!~]+", given) and (
         Path(given).suffix in {".txt", ".in", ".toml", ".lock"} or given.startswith((".", "/", "~")) or "/" in given
     ):
@@ -155,7 +155,7 @@ class _Reading:
             file = (folder or Path()) / value
             if not file.is_file():
                 raise DependencyError(f"The requirements file {value!r} is not there ({where}).")
-            self.file(file.absolute(), name == "--constraint")
+            self.file(file.resolve(), name == "--constraint")
         elif name == "--editable":
             self.found += [found] if (found := _project(value, where, folder)) else []
         elif name in _INDEXES:
@@ -185,10 +185,11 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 def _parse(text: str, where: str, folder: Path | None) -> Requirement | None:
     from packaging.requirements import InvalidRequirement, Requirement
 
-    if text.startswith((".", "/", "file:")) or text.endswith((".whl", ".tar.gz")):
+    if text.startswith((".", "/", "file:")) or re.fullmatch(r"[^\s@]+\.(whl|tar\.gz)", text):
         return _project(text, where, folder)
     try:
-        return Requirement(text)
+        found = Requirement(text)
+        return _installed(found, where) if found.url else found
     except InvalidRequirement as wrong:
         shown = re.sub(r"://[^/@\s]*@", "://***@", text)
         why = str(wrong).splitlines()[0].rstrip(".")
@@ -197,6 +198,20 @@ def _parse(text: str, where: str, folder: Path | None) -> Requirement | None:
             why=f"{re.sub(r'://[^/@ ]*@', '://***@', why)}.",
             fix="Write it like pandas, pandas>=2 or pandas[parquet]==2.2.3.",
         ) from None
+
+
+def _installed(stated: Requirement, where: str) -> Requirement:
+    """Return a requirement by address as one by name, where that is how it was installed here."""
+    each = distributions().get(canonical(stated.name))
+    plain = re.sub(r"^\w+\+|(?<=://)[^/@]*@", "", str(stated.url))
+    if each is None or not each.origin or not plain.startswith(re.sub(r"(?<=://)[^/@]*@", "", each.origin)):
+        raise DependencyError(
+            f"{stated.name} is required by its address ({where}).",
+            why="A lock has names, versions and hashes, and no address.",
+            fix="Install it here in the same way, and its installed files are taken.",
+        )
+    stated.url = None
+    return stated
 
 
 def _project(text: str, where: str, folder: Path | None) -> Requirement | None:

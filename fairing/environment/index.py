@@ -30,6 +30,7 @@ class Distribution:
         tops: The top-level modules it has files for.
         editable: The project's folder, where the distribution is a link to one.
         installer: What installed it: ``"pip"``, ``"uv"``, ``"conda"``.
+        origin: The address it was installed from, where that was no index.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Distribution:
     tops: tuple[str, ...] = ()
     editable: str | None = None
     installer: str = ""
+    origin: str = ""
 
 
 def distributions() -> dict[str, Distribution]:
@@ -68,7 +70,7 @@ def canonical(name: str) -> str:
 
 def cache(name: str) -> Path:
     """Return a file that keeps what was found out about this environment, from one process to the next."""
-    key = hashlib.sha256(f"1\0{name}\0{sys.version}\0{sys.prefix}".encode()).hexdigest()[:24]
+    key = hashlib.sha256(f"2\0{name}\0{sys.version}\0{sys.prefix}".encode()).hexdigest()[:24]
     return state.private(state.home() / "cache") / f"{key}.json"
 
 
@@ -163,6 +165,7 @@ def _read(info: Path) -> Distribution | None:
         _tops(info),
         _editable(info, egg),
         _text(info / "INSTALLER").strip(),
+        "" if egg else _origin(info)[0],
     )
 
 
@@ -201,16 +204,22 @@ def _editable(info: Path, egg: bool) -> str | None:
     """Return the project's folder behind an editable install (PEP 610; or an ``egg-info`` inside of a project)."""
     if egg:
         return None if info.parent.name in {"site-packages", "dist-packages"} else str(info.parent)
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        origin = json.loads(_text(info / "direct_url.json") or "{}")
-        if origin["dir_info"].get("editable"):
-            path = unquote(urlsplit(origin["url"]).path)
-            if os.name != "nt":
-                return path
-            from urllib.request import url2pathname  # brings http and ssl with it, where a path is a URL's own
+    url, editable = _origin(info)
+    if not editable:
+        return None
+    if os.name != "nt":
+        return unquote(urlsplit(url).path)
+    from urllib.request import url2pathname  # brings http and ssl with it, where a path is a URL's own
 
-            return url2pathname(urlsplit(origin["url"]).path)
-    return None
+    return url2pathname(urlsplit(url).path)
+
+
+def _origin(info: Path) -> tuple[str, bool]:
+    """Return the address a distribution was installed from, and whether it is a link to a folder there (PEP 610)."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        origin = json.loads(_text(info / "direct_url.json") or "{}")
+        return str(origin["url"]), bool(origin.get("dir_info", {}).get("editable"))
+    return "", False
 
 
 def _egg_requires(text: str) -> list[str]:

@@ -168,7 +168,7 @@ def test_a_resolved_tree_has_bytecode_and_scripts_of_its_own(place, offline):
     [
         ("no-such-package-anywhere>=3", "no-such-package-anywhere was not found"),
         ("tool==99", "tool==99"),
-        ("tool @ https://example.invalid/tool-1.0.whl", ""),
+        ("tool @ https://example.invalid/tool-1.0.whl", "tool is required by its address"),
     ],
 )
 def test_a_requirement_that_does_not_resolve_is_refused_before_anything_is_made(requirement, reason, place, offline):
