@@ -7,6 +7,7 @@ this process the bytes would depend on what else lives in it: marshal writes whi
 from __future__ import annotations
 
 import importlib.util
+import marshal
 import os
 import struct
 import subprocess
@@ -75,7 +76,16 @@ def unchecked(source: Path, content: bytes) -> bytes | None:
     valid = struct.pack("<III", 0, int(is_now.st_mtime) & 0xFFFFFFFF, is_now.st_size & 0xFFFFFFFF)
     if data[4:16] != valid:
         return None
-    return data[:4] + struct.pack("<I", 1) + importlib.util.source_hash(content) + data[16:]
+    return _unchecked(content, data[16:])
+
+
+def fresh(content: bytes, shown: str) -> bytes:
+    """Compile a source here: for a folder on this machine, where the same source need not give the same bytes."""
+    return _unchecked(content, marshal.dumps(compile(content, shown, "exec", dont_inherit=True)))
+
+
+def _unchecked(content: bytes, code: bytes) -> bytes:
+    return importlib.util.MAGIC_NUMBER + struct.pack("<I", 1) + importlib.util.source_hash(content) + code
 
 
 @contextmanager

@@ -34,7 +34,10 @@ def layer() -> store.Made:
             target = folder / "fairing" / path.relative_to(package)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
-            if path.suffix == ".py" and (ready := bytecode.unchecked(path, data)):
+            ready = bytecode.unchecked(path, data) if path.suffix == ".py" else None
+            if ready is None and path.suffix == ".py" and path.parent.name == "runtime":
+                ready = bytecode.fresh(data, str(target))  # every run starts with it, and may write none itself
+            if ready is not None:
                 made = folder / bytecode.name(target.relative_to(folder).as_posix())
                 made.parent.mkdir(exist_ok=True)
                 made.write_bytes(ready)
