@@ -3,6 +3,7 @@
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -120,7 +121,7 @@ def test_a_build_that_finds_everything_changes_nothing(recipe):
     def heard(event, args):
         if not listening:
             return
-        if event == "os.mkdir" and not os.path.exists(args[0]):  # else it is only asked for
+        if event == "os.mkdir" and not Path(args[0]).exists():  # else it is only asked for
             changes.append((event, args))
         if event in {"os.rename", "os.link", "os.remove", "os.rmdir", "os.utime", "os.truncate"}:
             changes.append((event, args))
@@ -141,7 +142,6 @@ def test_an_edited_fairing_is_another_layer(recipe, tmp_path):
     """Whoever works on fairing itself runs what they wrote."""
     import shutil
     import subprocess
-    from pathlib import Path
 
     import fairing
 
@@ -167,7 +167,6 @@ def test_an_edited_fairing_is_another_layer(recipe, tmp_path):
 def test_the_runners_bytecode_is_valid_and_never_checked(recipe):
     import importlib.util
     import marshal
-    from pathlib import Path
 
     from fairing.runtime import frames
 
