@@ -46,7 +46,7 @@ def run_line(text: str, names: dict[str, Any]) -> Any:
     Raises:
         FairingError: Something is wrong with the line, or with what it asks for.
     """
-    tokens = line.tokens(text, names)
+    tokens = line.tokens(text.rstrip().removesuffix(";"), names)  # it silences the value, as everywhere in Jupyter
     if not tokens or tokens[0] in {"-h", "--help"}:
         print(_overview())  # noqa: T201 - the cell is where a person asked
         return None

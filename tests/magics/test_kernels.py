@@ -1,0 +1,64 @@
+"""The magics in a real kernel, as a notebook runs them."""
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+CELLS = [
+    "%load_ext fairing",
+    "depth = 4\ndef double(n):\n    return 2 * n",
+    "%%fairing -o answer\nprint('in the run')\nanswer = double(depth)\nanswer + 1",
+    "answer",
+    "job = %fairing submit double -p n=21",
+    "%fairing result {job.handle}",
+    "%fairing result {job.handle};",
+]
+
+
+@pytest.fixture(scope="module")
+def executed():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in CELLS])
+    return NotebookClient(notebook, kernel_name="python3", timeout=120).execute().cells
+
+
+def text(cell):
+    shown = [each.get("text") or each.get("data", {}).get("text/plain", "") for each in cell.outputs]
+    return "\n".join(shown)
+
+
+def test_the_extension_loads_without_a_word(executed):
+    assert executed[0].outputs == []
+
+
+def test_a_cell_shows_its_prints_and_its_last_expression(executed):
+    assert "in the run" in text(executed[2])
+    assert "9" in text(executed[2]).split()
+
+
+def test_a_name_comes_back_from_a_cell(executed):
+    assert text(executed[3]) == "8"
+
+
+def test_a_line_gives_its_value_and_a_semicolon_silences_it(executed):
+    assert text(executed[5]) == "42"
+    assert executed[6].outputs == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "name", "says"),
+    [
+        ("%fairing submit nothing", "ConfigError", "nothing to run called 'nothing'"),
+        ("%%fairing --gpu 1\npass", "ConfigError", "Did you mean 'gpus'"),
+        ("%%fairing\n{}['depth']", "KeyError", "depth"),
+    ],
+)
+def test_an_error_stops_the_notebook_and_keeps_its_sentence(cell, name, says):
+    cells = [nbformat.v4.new_code_cell(each) for each in ("%load_ext fairing", cell)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    with pytest.raises(CellExecutionError):
+        NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    error = next(each for each in notebook.cells[1].outputs if each.output_type == "error")
+    assert error.ename == name
+    assert says in error.evalue
+    assert not any("fairing/jupyter" in row for row in error.traceback)

@@ -1,0 +1,82 @@
+"""Any line either reads, or is refused in a sentence."""
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairing.errors import ConfigError, FairingError
+from fairing.jupyter import line
+from fairing.options import NAMES, options
+from fairing.verbs import VERBS
+
+OPTIONS = [f"--{name.replace('_', '-')}" for name in NAMES]
+words = (
+    st.sampled_from(
+        [*OPTIONS, *NAMES, "-p", "-o", "--", "-h", "--no-trust", "'*'", "{x}", "$x", "{", "}", "'", "=", "a=1"]
+    )
+    | st.text(max_size=8)
+    | st.text("{}$'\"\\=- x", max_size=8)
+)
+lines = st.lists(words, max_size=6).map(" ".join)
+
+
+@given(st.sampled_from(sorted(VERBS)), lines)
+def test_any_line_after_a_verb_reads_or_is_refused(name, text):
+    verb = VERBS[name]
+    try:
+        read = line.read(
+            line.tokens(text, {"x": 1}),
+            verb.words,
+            verb.flags,
+            options=verb.options,
+            tail=verb.tail,
+            name=f"%fairing {name}",
+        )
+        if read is not None:
+            options(read[1])
+    except FairingError as refused:
+        assert refused.what.endswith(".")
+
+
+@given(lines)
+def test_any_line_of_a_cell_reads_or_is_refused(text):
+    try:
+        line.read(line.tokens(text, {"x": 1}), (), line.CELL, options=True, tail=False, name="%%fairing")
+    except FairingError as refused:
+        assert refused.what.endswith(".")
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="{}$\ue000"), min_size=1), max_size=4)
+)
+def test_quoted_words_come_through_as_a_shell_reads_them(given_words):
+    assert line.tokens(shlex.join(given_words), {}) == given_words
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ue000"), min_size=1), max_size=4))
+def test_doubled_signs_stand_for_themselves(given_words):
+    escaped = [word.replace("$", "$$").replace("{", "{{").replace("}", "}}") for word in given_words]
+    assert line.tokens(shlex.join(escaped), {}) == given_words
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_option_reads_the_same_as_text_and_as_a_value(name):
+    """The option as the magics read it, against the option as Python has it."""
+    values = {"trust": True, "trust_html": True, "dry_run": True, "env": {"A": "1"}, "dependencies": "resolved"}
+    values |= {"limits": "best-effort", "on_interrupt": "cancel", "memory": "2Gi", "max_size": "2Mi"}
+    values |= dict.fromkeys(("workers", "gpus", "retries", "cpu", "timeout", "grace"), 2)
+    value = values.get(name, "some")
+    typed = f"--{name.replace('_', '-')}" + ("" if value is True else " 'A=1'" if name == "env" else f" {value}")
+    read = line.read(line.tokens(typed, {}), (), (), options=True, tail=False, name="x")
+    assert options(read[1]) == options({name: value})
+
+
+def test_an_expression_may_have_spaces_and_quotation_marks():
+    assert line.tokens("run --name {d['a b'] + ' c'}", {"d": {"a b": "x"}}) == ["run", "--name", "x c"]
+
+
+def test_a_sign_that_was_meant_for_itself_says_how_to_write_it():
+    with pytest.raises(ConfigError, match="Write {{ for the character itself"):
+        line.tokens("""--env 'A={"a": 1}'""", {})
