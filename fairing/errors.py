@@ -87,6 +87,9 @@ class DeployError(FairingError):
 class RunFailed(FairingError):
     """The run ended badly: raised itself, or as the cause of the user's own exception."""
 
+    code: int | None = None
+    """The exit code of its process, where it had one."""
+
 
 class RunKilled(RunFailed):
     """The run was ended by a signal that nobody here sent."""

@@ -40,6 +40,7 @@ def error(
     failure, status = view.failure, view.status
     advice = (hint(failure.missing) or "") if hint and failure and failure.missing else ""
     ended = _ended(handle, failure, status, view, advice)
+    ended.code = failure.code if failure else None
     if failure is None or not failure.traceback or type(ended) is not RunFailed:
         return ended
     lines = _lines(handle, failure, advice)

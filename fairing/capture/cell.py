@@ -155,7 +155,7 @@ def _refuse_unset(bring: tuple[str, ...], known: reads.Names) -> None:
 
 
 def _taken(name: str, namespace: Mapping[str, Any]) -> bool:
-    if name not in namespace or name in _OWN or (name.startswith("__") and name.endswith("__")):
+    if name not in namespace or name in _OWN:
         return False
     return getattr(builtins, name, None) is not namespace[name]
 

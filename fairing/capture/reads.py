@@ -56,7 +56,7 @@ class _Reads(ast.NodeVisitor):
         self.ever.add(name)
 
     def want(self, name: str) -> None:
-        if name not in self.bound:
+        if name not in self.bound and not (name.startswith("__") and name.endswith("__")):  # those are the module's own
             self.read.setdefault(name)
 
     def branches(self, *bodies: Iterable[ast.AST]) -> None:

@@ -78,5 +78,5 @@ def test_an_expression_may_have_spaces_and_quotation_marks():
 
 
 def test_a_sign_that_was_meant_for_itself_says_how_to_write_it():
-    with pytest.raises(ConfigError, match="Write {{ for the character itself"):
+    with pytest.raises(ConfigError, match=r"Write \{\{ for the character itself"):
         line.tokens("""--env 'A={"a": 1}'""", {})
