@@ -105,6 +105,19 @@ def named(name: str, value: object) -> bool:
     return last in _LOOSE and before not in _MARKS and _random(value)
 
 
+def text_in(place: str, names: tuple[str, ...], kind: str) -> Suspect:
+    """Return the suspect that is a text without a name, in code or in a file.
+
+    Args:
+        place: Where it stands: ``"the code"``, ``"helpers.py"``.
+        names: What it can be allowed by.
+        kind: Its form, as ``form`` gives it.
+    """
+    known = {_FORMS[-2][0]: "DATABASE_URL", _FORMS[-1][0]: "CONNECTION_STRING"}
+    variable = known.get(kind) or kind.partition(" ")[2].replace(" ", "_").upper()
+    return Suspect(f"A text in {place}", names, kind, variable)
+
+
 def suspects(name: str, value: object) -> Iterator[Suspect]:
     """Give what looks like a credential in a value, some levels deep.
 

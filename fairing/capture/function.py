@@ -53,6 +53,7 @@ def capture(
     credentials.refuse(name, _suspects(code, values), said.allow or ())
     root = modules.project()
     found = modules.collect(_modules(code, values), root)
+    credentials.refuse("your project", found.suspects, said.allow or ())
     data = files.take(said.include or (), root, Path.cwd())
     needed = needs.needs(_reasons(found, code, values), (code.data, values.data), said, root)
     report = _report(name, code, values, found, said.gpus or 0)
@@ -153,8 +154,7 @@ def constants(name: str, values: Iterable[Any]) -> Iterator[credentials.Suspect]
     for value in values:
         if isinstance(value, str | bytes | tuple | frozenset):
             for suspect in credentials.suspects("", value):
-                variable = suspect.why.partition(" ")[2].replace(" ", "_").upper()
-                yield credentials.Suspect("A text in the code", (name,), suspect.why, variable)
+                yield credentials.text_in("the code", (name,), suspect.why)
 
 
 def _report(name: str, code: pickled.Pickled, values: pickled.Pickled, found: modules.Modules, gpus: int) -> Report:

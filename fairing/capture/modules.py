@@ -21,7 +21,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
 from types import CodeType
 
-from fairing.capture import edited, imports
+from fairing.capture import credentials, edited, imports
 from fairing.spec import File
 
 OWN = frozenset({"fairing", "fairing_builders", "fairing_deployers"})  # they have a layer of their own
@@ -41,6 +41,7 @@ class Modules:
         warnings: Sentences the reader should see: a module edited since it was imported.
         external: Dotted names of every other module that the code or they import, less the standard library's.
         reasons: The same names, each with the first local module that imports it.
+        suspects: What looks like a credential in their texts.
     """
 
     files: tuple[File, ...] = ()
@@ -49,6 +50,7 @@ class Modules:
     warnings: tuple[str, ...] = ()
     external: frozenset[str] = frozenset()
     reasons: tuple[tuple[str, str], ...] = ()
+    suspects: tuple[credentials.Suspect, ...] = ()
 
 
 def project(folder: Path | None = None) -> Path:
@@ -127,6 +129,7 @@ class _Walk:
         self._taken: dict[str, Path] = {}
         self._external: dict[str, str] = {}
         self._warnings: list[str] = []
+        self._suspects: list[credentials.Suspect] = []
         self._seen: set[str] = set()
         self._bases: dict[Path, str] = {}
         self._files: dict[str, File] = {}
@@ -152,6 +155,7 @@ class _Walk:
             warnings=tuple(self._warnings),
             external=frozenset(self._external),
             reasons=tuple(sorted(self._external.items())),
+            suspects=tuple(self._suspects),
         )
 
     def _take(self, name: str, by: str) -> Iterable[str]:
@@ -174,6 +178,8 @@ class _Walk:
             return ()
         source = _source(str(path), path.stat().st_mtime_ns)
         self._warnings.extend(edited.warnings(name, path, source.tree))
+        if source.credential:
+            self._suspects.append(credentials.text_in(path.name, (path.name, name), source.credential))
         within = name if package else name.rpartition(".")[0]
         wanted = imports.of_tree(source.tree, within)
         return (*wanted, *_siblings(name, path)) if package and source.dynamic else wanted
@@ -203,6 +209,7 @@ class _Walk:
 class _Source:
     tree: ast.Module
     dynamic: bool
+    credential: str
 
 
 @lru_cache(maxsize=2048)
@@ -212,7 +219,8 @@ def _source(path: str, _changed: int) -> _Source:
         tree = ast.parse(data, path)
     except SyntaxError:  # the run says it better, with the line
         tree = ast.Module([], [])
-    return _Source(tree, any(word.encode() in data for word in _DYNAMIC))
+    credential = credentials.form(data.decode("utf-8", "replace"), len(data))
+    return _Source(tree, any(word.encode() in data for word in _DYNAMIC), credential)
 
 
 def _siblings(name: str, path: Path) -> Iterator[str]:

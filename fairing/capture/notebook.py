@@ -64,6 +64,7 @@ def capture(
     with modules.importable(source.folder):
         names = _imported(document)
         local = modules.collect(list(names), root)
+        credentials.refuse("your project", local.suspects, allow)
         outer = {name: why for name, why in names.items() if name in local.external}
         outer |= dict.fromkeys(local.external - outer.keys(), "import in a local module")
         needed = tuple(sorted({**_RUNNER, **_widgets(outer), **dict(dependencies.find(outer))}.items()))

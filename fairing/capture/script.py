@@ -37,6 +37,7 @@ def capture(path: str, arguments: tuple[str, ...], said: Options) -> Captured:
     root = modules.project(script.parent)
     with modules.importable(script.parent):
         found = modules.collect(imports.of_source(source.decode("utf-8", "replace")), root)
+    credentials.refuse("your project", found.suspects, said.allow or ())
     data = files.take(said.include or (), root, Path.cwd())
     needed = needs.needs(found.external, (), said, root)
     entry = Entry("script", _place(script, root), hashlib.sha256(source).hexdigest(), script.stem, arguments)

@@ -135,3 +135,57 @@ def test_the_source_lines_of_a_cell_travel_for_the_traceback_and_no_other_lines(
     kernel("texts = json.loads(next(f for f in capture(lined).inputs if f.path == 'sources.json').read())")
     assert kernel.value("list(texts.values())") == str(["\ndef lined():\n    x = 1\n    return x / 0\n"])
     assert kernel.value("all('ipykernel' not in name for name in texts)") == "True"
+
+
+def test_modules_among_the_names_travel_by_reference_and_loggers_by_name(kernel):
+    kernel("import logging\nimport numpy as np\nimport os.path\nlog = logging.getLogger('mine')")
+    kernel("def uses():\n    log.warning('hello')\n    return float(np.ones(3).sum()), os.path.basename('/a/b')")
+    assert kernel.value("fairing.train(uses)") == "(3.0, 'b')"
+    kernel("report = fairing.preview(uses)")
+    assert kernel.value("[each.name for each in report.globals]") == "['log']"
+    assert kernel.value("[name for name, _ in report.requirements]") == "['cloudpickle', 'numpy']"
+
+
+def test_classes_of_every_kind_from_cells(kernel):
+    kernel(
+        "import abc\nfrom typing import Generic, Protocol, TypeVar\n"
+        "T = TypeVar('T')\n"
+        "class Has(Protocol):\n    def size(self) -> int: ...\n"
+        "class Base(abc.ABC):\n"
+        "    __slots__ = ('n',)\n"
+        "    def __init__(self, n): self.n = n\n"
+        "    @abc.abstractmethod\n    def size(self): ...\n"
+        "class Box(Base, Generic[T]):\n"
+        "    made = 0\n"
+        "    def __init__(self, n):\n        super().__init__(n)\n        type(self).made += 1\n"
+        "    def size(self): return self.n\n"
+        "    @property\n    def twice(self): return 2 * self.n\n"
+        "    @staticmethod\n    def three(): return 3\n"
+        "    @classmethod\n    def of(cls): return cls(4)\n"
+    )
+    kernel("def use(box: Box[int]):\n    return box.size(), box.twice, box.three(), Box.of().n, isinstance(box, Base)")
+    assert kernel.value("fairing.train(use, args=(Box(5),))") == "(5, 10, 3, 4, True)"
+    assert kernel.value("fairing.train(Box, args=(6,)).n") == "6"
+
+
+def test_functions_that_share_a_global_share_it_in_the_run(kernel):
+    kernel(
+        "count = 0\ndef bump():\n    global count\n    count += 1\n"
+        "def twice():\n    bump()\n    bump()\n    return count"
+    )
+    assert kernel.value("fairing.train(twice)") == "2"
+    assert kernel.value("count") == "0"
+
+
+def test_a_function_s_own_attributes_defaults_and_annotations_travel(kernel):
+    kernel("def own(x: 'int' = 3, *, y=4): return x, y, own.label\nown.label = 'mine'")
+    assert kernel.value("fairing.train(own)") == "(3, 4, 'mine')"
+
+
+def test_a_module_beside_the_notebook_travels_by_source(kernel):
+    (kernel.folder / "beside.py").write_text("def f(x):\n    return x + 1\n")
+    kernel("from beside import f as imported")
+    kernel("def calls(x): return imported(x)")
+    assert kernel.value("fairing.train(calls, args=(1,))") == "2"
+    assert kernel.value("fairing.preview(calls, args=(1,)).modules") == "('beside',)"
+    assert kernel.value("fairing.train(imported, args=(2,))") == "3"

@@ -176,3 +176,21 @@ def test_the_source_lines_beside_a_function_do_not_carry_what_was_not_asked_for(
     captured = capture(module.train)
     assert b"return 1" in b"".join(file.read() for file in captured.inputs)
     assert b"hunter2" not in b"".join(file.read() for file in (*captured.inputs, *captured.bundle.files))
+
+
+def test_a_credential_in_a_module_that_would_travel_is_refused_with_the_file_s_name(project, monkeypatch):
+    import sys
+
+    (project / "with_key.py").write_text("KEY = 'AKIAIOSFODNN7EXAMPLE'\ndef f(): return KEY\n")
+    monkeypatch.syspath_prepend(str(project))
+
+    def train():
+        import with_key
+
+        return with_key.f()
+
+    said = refused(train)
+    assert said.startswith("A text in with_key.py of your project looks like an AWS access key.")
+    assert "secrets=['AWS_ACCESS_KEY']" in said
+    assert capture(train, options=options({"allow": "with_key"})).report.modules == ("with_key",)
+    assert "with_key" not in sys.modules

@@ -246,3 +246,31 @@ def test_the_reason_for_a_requirement_names_the_module_that_imports_it(project):
     import reader
 
     assert ("pyyaml", "import in reader") in capture(reader.f).report.requirements
+
+
+def test_an_editable_install_travels_by_source(project, tmp_path_factory, monkeypatch):
+    """A real one: built and installed by uv into a folder of its own."""
+    import site
+    import subprocess
+
+    home = tmp_path_factory.mktemp("editable")
+    package(home / "src/workshop")
+    write(home, src__workshop__tools="def f(): return 'editable'\n")
+    (home / "pyproject.toml").write_text(
+        "[build-system]\nrequires = ['hatchling']\nbuild-backend = 'hatchling.build'\n"
+        "[project]\nname = 'workshop'\nversion = '1'\n[tool.hatch.build]\ndev-mode-dirs = ['src']\n"
+    )
+    installed = tmp_path_factory.mktemp("installed") / "site-packages"
+    uv = Path(sys.executable).with_name("uv")
+    command = [uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "--python", sys.executable, "--target", installed, "--editable", home], check=True)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    site.addsitedir(str(installed))
+    tools = importlib.import_module("workshop.tools")
+    try:
+        captured = capture(tools.f)
+        assert [path.rpartition("/workshop/")[2] for path in taken(captured)] == ["__init__.py", "tools.py"]
+        assert fairing.train(tools.f) == "editable"
+    finally:
+        for name in ("workshop.tools", "workshop"):
+            del sys.modules[name]
