@@ -71,12 +71,14 @@ def _with_engines(found: dict[str, str]) -> dict[str, str]:
     """Add what is loaded now and is an extra of something needed: pyarrow behind pandas, openpyxl, a file system."""
     installed = distributions()
     loaded = {name.partition(".")[0] for name in tuple(sys.modules)}
+    # What the kernel itself is made of is loaded in every notebook, whatever the code does.
+    kernel = {each.name for each in closure(["ipykernel"]).found} if "ipykernel" in loaded else set()
     while True:
         have = closure(found).found
         names = {each.name for each in have}
         new: dict[str, str] = {}
         for each in sorted(have, key=lambda each: each.name not in found):
-            for name in _optional(each) - names:
+            for name in _optional(each) - names - kernel:
                 if name in installed and loaded.intersection(installed[name].tops):
                     new.setdefault(name, f"loaded here, and {each.name} works with it")
         if not new:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from fairing.capture import dependencies, requirements
+from fairing.capture import dependencies
 from fairing.options import Options
 
 
@@ -53,20 +53,25 @@ def needs(
         >>> needs(["cloudpickle"], (), Options(), Path()).requires
         ('cloudpickle',)
     """
-    stated = requirements.stated(said, root)
+    stated: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
+    if said.requirements or said.groups:
+        from fairing.capture import requirements
+
+        stated, indexes = requirements.stated(said, root)
     reasons = imported if isinstance(imported, Mapping) else {name: f"import {name}" for name in sorted(imported)}
     found = dependencies.find(reasons, pickles)
     requires = tuple(name for name, _ in found)
-    explicit = tuple(dict.fromkeys((*stated.requirements, *installs)))
+    explicit = tuple(dict.fromkeys((*stated, *installs)))
     return Needs(
         requires=requires,
         explicit=explicit,
-        indexes=stated.indexes,
+        indexes=indexes,
         dependencies=said.dependencies or "installed",
         reasons=(
             *found,
-            *((text, "stated") for text in stated.requirements),
-            *((text, "installed by a cell") for text in installs if text not in stated.requirements),
+            *((text, "stated") for text in stated),
+            *((text, "installed by a cell") for text in installs if text not in stated),
         ),
         left_out=(*_missing(reasons, pickles, explicit), *dependencies.absent(requires)),
     )

@@ -11,7 +11,7 @@ from fairing.environment.closure import closure
 from fairing.environment.index import canonical, distributions
 from fairing.events import Source, Stamp, Text
 from fairing.ports import Report
-from fairing.recipe import installed, python, uv
+from fairing.recipe import installed, python
 from fairing.spec import Bundle, Image, Recipe, Target
 
 
@@ -40,7 +40,7 @@ def resolve(bundle: Bundle, image: Image, target: Target, report: Report | None 
             if report:
                 report(Text(Stamp(Source("build"), time.time()), f"{warning}\n", "stderr"))
     else:
-        lock = uv.lock(_question(bundle))
+        lock = _resolved(bundle)
     return Recipe(
         base="host",
         platform=python.platform(),
@@ -83,8 +83,10 @@ def _names(explicit: Iterable[str]) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _question(bundle: Bundle) -> uv.Question:
-    """Return what to resolve: what is stated, what the code was seen to need, and the versions that are installed."""
+def _resolved(bundle: Bundle) -> str:
+    """Resolve what is stated and what the code was seen to need, at the versions that are installed."""
+    from fairing.recipe import uv  # here, since most runs take what is installed
+
     known = distributions()
     stated = {canonical(re.split(r"[\s\[<>=!~;@(]", text, maxsplit=1)[0]) for text in bundle.explicit}
     projects = {name for name, each in known.items() if each.editable} | {installed.OWN}
@@ -97,10 +99,11 @@ def _question(bundle: Bundle) -> uv.Question:
         if "extra ==" not in text
     ]
     constraints = (f"{each.name}=={each.version}" for each in known.values() if each.name not in stated | projects)
-    return uv.Question(
+    question = uv.Question(
         tuple(sorted({*bundle.explicit, *seen, *behind})),
         tuple(sorted(constraints)),
         python.platform(),
         bundle.python,
         bundle.indexes,
     )
+    return uv.lock(question)

@@ -23,7 +23,7 @@ from fairing.environment.record import record
 from fairing.errors import DependencyError
 from fairing.events import Source, Stamp, Text
 from fairing.ports import Report
-from fairing.recipe import installed, python, uv
+from fairing.recipe import installed, python
 from fairing.spec import Recipe
 
 
@@ -56,6 +56,8 @@ def make(recipe: Recipe, folder: Path, report: Report) -> None:
         encoding="utf-8",
     )
     if recipe.source == "resolved":
+        from fairing.recipe import uv
+
         uv.install(recipe, folder, report)
         return
     found = [_unchanged(line) for line in recipe.lock.splitlines()]

@@ -54,7 +54,7 @@ def lock(question: Question) -> str:
         _write(folder, "requirements.in", question.requirements)
         _write(folder, "constraints.txt", question.constraints)
         output = _run(
-            [*_COMPILE, question.python, *(_target(question.platform) or ["--python", sys.executable])],
+            [*_COMPILE, question.python, "--python", sys.executable, *_target(question.platform)],
             environment,
             folder,
             question.requirements,

@@ -26,6 +26,19 @@ def test_an_import_in_an_earlier_cell_is_taken_along(place, monkeypatch):
     assert result.data["text/plain"] == "(8, True)"
 
 
+def test_the_kernel_itself_is_no_engine_of_what_runs_in_it(place, monkeypatch):
+    cells = [
+        "import fairing\nfrom IPython.display import display",
+        "def f():\n    display(1)",
+        "[name for name, _ in fairing.submit(f).report.requirements]",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    monkeypatch.setenv("JUPYTER_PATH", str(place.kernel("place")))
+    NotebookClient(notebook, kernel_name="place", timeout=60).execute(cwd=str(place.work))
+    (result,) = (each for each in notebook.cells[2].outputs if each.output_type == "execute_result")
+    assert result.data["text/plain"] == "['cloudpickle', 'ipython']"
+
+
 def test_a_name_imported_from_a_module_brings_its_package_and_what_that_requires(place):
     place.wheel("below", "3.1", {"below.py": "DEPTH = 31\n"})
     place.install(place.wheel("above", files={"above/__init__.py": "from below import DEPTH\n"}, requires=["below>=3"]))

@@ -154,6 +154,26 @@ answer = fairing.train(f)
     assert answer == [6, "1.0", "x"]
 
 
+def test_a_distribution_of_old_setuptools_is_taken_with_what_it_requires(place):
+    place.install(place.wheel("below", files={"below.py": "N = 6\n"}))
+    (place.site / "old").mkdir()
+    (place.site / "old" / "__init__.py").write_text("from below import N\n")
+    info = place.site / "Old_Tool-0.3-py3.egg-info"
+    info.mkdir()
+    (info / "PKG-INFO").write_text("Metadata-Version: 1.1\nName: Old.Tool\nVersion: 0.3\n")
+    (info / "top_level.txt").write_text("old\n")
+    (info / "requires.txt").write_text("below\n\n[x]\nnothing\n\n[:sys_platform == 'win32']\nnothing-else\n")
+    answer = place.run("""
+import fairing, old
+def f():
+    from importlib.metadata import version
+    return old.N, version("old-tool")
+job = fairing.submit(f)
+answer = job.result(), job.report.left_out
+""")
+    assert answer == [[6, "0.3"], []]
+
+
 def test_a_package_of_conda_with_libraries_is_linked_by_folder_and_said(place):
     place.install(
         place.wheel("tool", files={"tool/__init__.py": "N = 7\n", "tool/fast.so": "", "tool/n.py": "N = 8\n"})
