@@ -81,7 +81,11 @@ def writing(root: Path) -> Iterator[tuple[BinaryIO, Callable[[str], None]]]:
 
         def done(digest: str) -> None:
             out.close()
-            new.replace(blob(root, digest))
+            try:
+                new.replace(blob(root, digest))
+            except PermissionError:  # Windows, while somebody reads the same blob
+                if not has(root, digest, new.stat().st_size):
+                    raise
 
         with out:
             yield out, done

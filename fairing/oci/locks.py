@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ try:
     import fcntl as _posix
 except ImportError:  # Windows
     _posix = None
+
+
+_WITHOUT = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 class Taken(Exception):
@@ -40,11 +44,18 @@ def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[N
             _posix.flock(descriptor, how)
         except BlockingIOError as held:
             raise Taken(path) from held
+        except OSError as without:
+            # A file system without locks (some of clusters): builders still write aside and rename, and nothing sweeps.
+            if without.errno not in _WITHOUT:
+                raise
+            if not wait:
+                raise Taken(path) from without
         try:
             yield
         finally:
             # Closing alone leaves it with a child that was forked meanwhile.
-            _posix.flock(descriptor, _posix.LOCK_UN)
+            with suppress(OSError):
+                _posix.flock(descriptor, _posix.LOCK_UN)
     finally:
         os.close(descriptor)
 

@@ -1,5 +1,7 @@
 """Locks between processes end with their holder."""
 
+import errno
+import fcntl
 import subprocess
 import sys
 
@@ -88,4 +90,15 @@ def test_where_the_system_has_no_shared_locks_one_holds_it_alone(tmp_path, monke
             pass
     assert not held(tmp_path / "lock")
     with locked(tmp_path / "lock", wait=False):
+        pass
+
+
+def test_a_file_system_without_locks_stops_no_build_and_lets_nobody_sweep(tmp_path, monkeypatch):
+    def flock(descriptor, how):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with locked(tmp_path / "lock", shared=True):
+        pass
+    with pytest.raises(Taken), locked(tmp_path / "lock", wait=False):
         pass
