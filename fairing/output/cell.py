@@ -84,6 +84,11 @@ class Cell:
         self._closed = False
         self._card(update=False)
 
+    @property
+    def handle(self) -> str:
+        """The run that it shows, once it is started."""
+        return self._head.handle
+
     def started(self, handle: str) -> None:
         """Say which run it is."""
         self._head = replace(self._head, handle=handle)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from fairing.events import Event, Source, Stamp, Text
+from fairing.events import Event, Phase, Source, Stamp, Status, Text
 from fairing.options import Options
 from fairing.output.card import Head
 from fairing.spec import Handle
@@ -19,6 +19,11 @@ BEAT = 0.1
 
 class Screen(Protocol):
     """A sink that a person looks at: it also knows the run's name, and shows that time passes."""
+
+    @property
+    def handle(self) -> str:
+        """The run that it shows, once it is started."""
+        ...
 
     def started(self, handle: str) -> None:
         """Say which run it is."""
@@ -88,8 +93,13 @@ def opened(head: Head, said: Options) -> Iterator[Screen]:
     try:
         yield screen
     except KeyboardInterrupt as interrupted:
-        if not isinstance(interrupted, Detached | Stopped):
-            screen.note("It was interrupted before it was started.")
+        if screen.handle or isinstance(interrupted, Detached | Stopped):
+            raise
+        _never_started(screen, "cancelled")
+        raise Stopped("Interrupted before anything was started; nothing runs.") from None
+    except Exception:
+        if not screen.handle:
+            _never_started(screen, "failed")
         raise
     finally:
         screen.close()
@@ -137,6 +147,10 @@ def _detached(job: Followed, screen: Screen) -> Detached:
     how = f'fairing.attach("{job.handle}").follow() shows it, fairing.attach("{job.handle}").cancel() stops it'
     screen.note("Interrupted here; the run goes on.")
     return Detached(f"The run goes on: {how} (also %fairing attach, %fairing cancel).")
+
+
+def _never_started(screen: Screen, phase: Phase) -> None:
+    screen.show(Status(Stamp(Source("run"), time.time()), phase))
 
 
 def _drain(events: Beats, screen: Screen) -> None:

@@ -62,6 +62,11 @@ class Terminal:
         if head.text:
             self._say(head.text.rstrip("\n") + "\n")
 
+    @property
+    def handle(self) -> str:
+        """The run that it shows, once it is started."""
+        return self._head.handle
+
     def started(self, handle: str) -> None:
         """Say which run it is."""
         self._head = replace(self._head, handle=handle)

@@ -99,3 +99,13 @@ def test_every_kind_of_event_can_be_shown(events):
     )
     assert "model.bin (2.0 MB)" in cell.cards[0]["text/plain"]
     assert cell.displays[-1]["text/plain"] == "11"
+
+
+def test_a_card_whose_run_never_started_ends_red_and_an_interrupt_is_one_line(events):
+    names = ("output.show import opened", "options import Options", "errors import BuildError")
+    code = "".join(f"from fairing.{name}\n" for name in names)
+    failed = events.run(code + "with opened(Head('f'), Options()):\n    raise BuildError('No room.')")
+    assert "failed" in failed.cards[0]["text/plain"] and failed.error["traceback"] == ["BuildError: No room."]
+    stopped = events.run(code + "with opened(Head('f'), Options()):\n    raise KeyboardInterrupt")
+    assert "cancelled" in stopped.cards[0]["text/plain"]
+    assert stopped.error["traceback"] == ["Interrupted before anything was started; nothing runs."]
