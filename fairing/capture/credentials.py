@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,11 +42,16 @@ _HINT = re.compile(
     r"-----BEGIN|AKIA|ASIA|gh[pousr]_|github_|glpat|AIza|hf_|npm_|pypi-|xox|k_|sk-|eyJ|://|(?i:key|pwd|word)="
 )
 
+_CODE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _ALONE = frozenset({"password", "passwd", "passphrase", "pwd", "apikey", "credential", "credentials", "secretkey"})
 _LOOSE = frozenset({"secret", "token", "authtoken", "accesstoken"})  # words of other trades too
 _KEYS = frozenset({"api", "access", "secret", "private", "account", "auth", "signing", "encryption", "subscription"})
 _PASSES = frozenset({"db", "database", "user", "smtp", "mysql", "pg", "postgres", "ftp", "redis", "mongo", "admin"})
+_TYPES = frozenset(  # what a table of columns says of its password
+    {"str", "string", "text", "bytes", "object", "category", "varchar", "char", "int", "float", "bool", "hash"}
+    | {"none", "null", "nan", "true", "false", "drop"}
+)
 _MARKS = frozenset(
     {"pad", "eos", "bos", "unk", "cls", "sep", "mask", "special", "stop", "start", "end", "next", "prev", "last"}
     | {"first", "cur", "current", "sub", "decoder", "image"}
@@ -92,7 +98,12 @@ def named(name: str, value: object) -> bool:
         (True, False, False)
     """
     value = _text(value)
-    if not value or value.startswith(("/", "./", "~")) or any(each.isspace() for each in value):
+    if (
+        not value
+        or value.lower() in _TYPES
+        or value.startswith(("/", "./", "~"))
+        or any(each.isspace() for each in value)
+    ):
         return False
     words = [word.lower() for word in _WORDS.findall(name)]
     while words and (words[-1].isdigit() or words[-1] in {"str", "text", "value"}):
@@ -180,7 +191,7 @@ def _inside(path: str, value: Any) -> Iterator[tuple[str, str | None, Any]]:
         yield from ((f"{path}.{name}", name, each) for name, each in zip(value._fields, value, strict=False))
     elif not isinstance(value, type) and callable(getattr(value, "get_secret_value", None)):
         yield path, "password", value.get_secret_value()  # pydantic's SecretStr says itself what it is
-    elif not callable(value):
+    elif not isinstance(value, _CODE):
         held = getattr(value, "__dict__", None)
         if isinstance(held, dict):
             yield from ((f"{path}.{name}", name, each) for name, each in list(held.items())[:MANY])

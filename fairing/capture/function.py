@@ -72,7 +72,9 @@ def capture(
         dependencies=needed.dependencies,
         indexes=needed.indexes,
     )
-    texts = sources.lines((each for each, _ in code.codes), (str(file.content) for file in found.files))
+    texts = sources.lines(
+        (each for each, _ in (*code.codes, *values.codes)), (str(file.content) for file in found.files)
+    )
     return Captured(bundle, (File(ARGUMENTS, values.data), File(SOURCES, sources.wire(texts))), report)
 
 
@@ -165,7 +167,15 @@ def _report(name: str, code: pickled.Pickled, values: pickled.Pickled, found: mo
         kind="function",
         modules=found.names,
         globals=captured,
-        warnings=(*found.warnings, *large(captured), *decided),
+        warnings=(
+            *(
+                f"{by} uses {missing}, which is not defined here."
+                for missing, by in (*code.undefined, *values.undefined)
+            ),
+            *found.warnings,
+            *large(captured),
+            *decided,
+        ),
     )
 
 

@@ -19,8 +19,8 @@ def hint(missing: str, root: Path | None = None) -> str:
         >>> hint("no/such/file.csv")
         ''
     """
-    found = _path(missing, root or modules.project()) or _module(missing)
-    return found or ""
+    root = root or modules.project()
+    return _path(missing, root) or _module(missing, root)
 
 
 def _path(missing: str, root: Path) -> str:
@@ -45,7 +45,7 @@ def _path(missing: str, root: Path) -> str:
     return ""
 
 
-def _module(missing: str) -> str:
+def _module(missing: str, root: Path) -> str:
     top = missing.partition(".")[0]
     if not missing.replace(".", "").isidentifier() or top in sys.stdlib_module_names:
         return ""
@@ -54,6 +54,9 @@ def _module(missing: str) -> str:
         return ""
     places = [spec.origin] if spec.has_location and spec.origin else list(spec.submodule_search_locations or ())
     if any(modules.local(place) for place in places):
+        for place in (root / top, root / f"{top}.py"):
+            if place.exists():
+                return f"It is here: import it by name in the function, or take it along with include=[{place.name!r}]."
         return f"{missing} is a module of yours that the code does not import by name: import it in the function."
     from fairing.environment.owners import owner
 

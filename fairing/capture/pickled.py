@@ -8,6 +8,7 @@ dumps are one pickle: it makes each value, drops it, and fetches it from the mem
 from __future__ import annotations
 
 import builtins
+import dis
 import io
 import os
 import pickle
@@ -24,12 +25,14 @@ from typing import Any
 import cloudpickle
 
 from fairing.capture import culprit
+from fairing.capture.imports import nested
 from fairing.errors import CaptureError
 from fairing.spec import Global
 
 LIMIT = 64_000_000  # bytes of one value
 LARGE = 1_000_000  # bytes of a value that are worth a warning
 _ATOMS = (type(None), bool, int, float, complex)
+_FUNCTIONS = (type, partial, FunctionType, types.MethodType, types.BuiltinFunctionType, tuple)
 _KERNEL_CELL = re.compile(r".*[/\\]ipykernel_\d+[/\\](\w+)\.py")
 
 
@@ -51,6 +54,7 @@ class Pickled:
         names: Every captured name that holds data, a function or a class; modules are not among them.
         globals: The same by type and size.
         codes: Code taken by value, with the package that its relative imports start from.
+        undefined: Names that this code uses and nothing here has, each with the function that uses it.
         modules: Modules that the pickle refers to by name.
     """
 
@@ -59,6 +63,7 @@ class Pickled:
     globals: tuple[Global, ...]
     codes: tuple[tuple[CodeType, str], ...]
     modules: frozenset[str]
+    undefined: tuple[tuple[str, str], ...] = ()
 
 
 def take(value: Any, owner: str, named: Mapping[str, Any] | None = None, limit: int = LIMIT) -> Pickled:
@@ -210,7 +215,23 @@ def _take(value: Any, owner: str, named: dict[str, Any], limit: int) -> Pickled:
         (function.__code__, str(function.__globals__.get("__package__") or "")) for function in pickler.functions
     )
     modules = frozenset(pickler.modules)
-    return Pickled(b"".join(writer.pieces), tuple(names), tuple(sizes), codes, modules)
+    undefined = tuple(_undefined(pickler.functions))
+    return Pickled(b"".join(writer.pieces), tuple(names), tuple(sizes), codes, modules, undefined)
+
+
+def _undefined(functions: Iterable[FunctionType]) -> Iterator[tuple[str, str]]:
+    """Give the names that functions load from their globals, and that are neither there nor set by any of them."""
+    used: dict[str, str] = {}
+    known: set[str] = {*dir(builtins), "display"}  # which every run has
+    for function in functions:
+        known.update(function.__globals__)
+        for code in nested(function.__code__):
+            for step in dis.get_instructions(code):
+                if step.opname == "LOAD_GLOBAL":
+                    used.setdefault(step.argval, function.__name__)
+                elif step.opname == "STORE_GLOBAL":
+                    known.add(step.argval)
+    return ((name, by) for name, by in used.items() if name not in known)
 
 
 def _part(pickler: _Pickler, writer: _Writer, each: Name) -> int:
@@ -253,6 +274,8 @@ def _names(pickler: _Pickler, value: Any, owner: str, named: dict[str, Any]) -> 
     given: set[tuple[str, int]] = set()
     queue: list[tuple[str, Any]] = [(owner, value), *((owner, each) for each in named.values())]
     found: list[Name] = [Name(owner, name, each) for name, each in named.items()]
+    if not named and not isinstance(value, _FUNCTIONS):
+        found.append(Name(owner, "self", value))  # an object that can be called is data with a function
     while queue or found:
         for each in found:
             key = (each.name, id(each.value))
@@ -274,9 +297,10 @@ def _names(pickler: _Pickler, value: Any, owner: str, named: dict[str, Any]) -> 
 def _uses(pickler: _Pickler, owner: str, value: Any) -> tuple[list[Name], list[tuple[str, Any]]]:
     """Return the names that a function uses, and unnamed values (defaults, members) to look into."""
     if isinstance(value, partial):
-        return [], [(owner, each) for each in (value.func, *value.args, *value.keywords.values())]
+        named = [*((f"args[{at}]", each) for at, each in enumerate(value.args)), *value.keywords.items()]
+        return [Name(owner, *each) for each in named], [(owner, value.func)]
     if isinstance(value, types.MethodType):
-        return [], [(owner, value.__func__), (owner, value.__self__)]
+        return [Name(value.__func__.__name__, "self", value.__self__)], [(owner, value.__func__)]
     if isinstance(value, staticmethod | classmethod):
         return [], [(owner, value.__func__)]
     if isinstance(value, property):
@@ -328,10 +352,11 @@ def _process(value: Any) -> Any:
 
 def _homeless(name: str) -> bool:
     """Whether a loaded module has no file to import it from: it was made by code."""
-    module = sys.modules.get(name)
-    if module is None or name == "__main__" or name.partition(".")[0] in sys.stdlib_module_names:
+    top = name.partition(".")[0]
+    if name not in sys.modules or top == "__main__" or top in sys.stdlib_module_names:
         return False
-    return getattr(module, "__spec__", None) is None and getattr(module, "__file__", None) is None
+    made = (sys.modules[each] for each in {name, top} if each in sys.modules)  # parts of a package in C have no file
+    return all(getattr(each, "__spec__", None) is None and not getattr(each, "__file__", None) for each in made)
 
 
 @contextmanager

@@ -189,3 +189,19 @@ def test_a_module_beside_the_notebook_travels_by_source(kernel):
     assert kernel.value("fairing.train(calls, args=(1,))") == "2"
     assert kernel.value("fairing.preview(calls, args=(1,)).modules") == "('beside',)"
     assert kernel.value("fairing.train(imported, args=(2,))") == "3"
+
+
+def test_inspect_finds_the_source_of_a_cell_s_function_in_the_run(kernel):
+    kernel("def itself():\n    import inspect\n    return inspect.getsource(itself)")
+    assert (
+        kernel.value("fairing.train(itself)")
+        == "def itself():\n    import inspect\n    return inspect.getsource(itself)"
+    )
+
+
+def test_the_traceback_of_a_run_shows_the_lines_of_the_cell(kernel):
+    from .conftest import CellError
+
+    kernel("def divides(n):\n    half = n / 2\n    return half / 0")
+    with pytest.raises(CellError, match="return half / 0"):
+        kernel("fairing.train(divides, args=(3,))")

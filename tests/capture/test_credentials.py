@@ -194,3 +194,29 @@ def test_a_credential_in_a_module_that_would_travel_is_refused_with_the_file_s_n
     assert "secrets=['AWS_ACCESS_KEY']" in said
     assert capture(train, options=options({"allow": "with_key"})).report.modules == ("with_key",)
     assert "with_key" not in sys.modules
+
+
+def test_credentials_are_found_in_what_a_method_a_partial_or_a_callable_object_holds():
+    from functools import partial
+
+    class Client:
+        def __init__(self):
+            self.api_key = "hunter2"
+
+        def __call__(self):
+            return 1
+
+        def fit(self):
+            return 2
+
+    def train(depth, password):
+        return depth, password
+
+    assert refused(Client().fit).startswith("self.api_key of fit")
+    assert refused(Client()).startswith("self.api_key of Client")
+    assert refused(partial(train, password="hunter2"), (1,)).startswith("password of train")
+
+
+def test_a_table_of_column_types_passes():
+    columns = {"password": "string", "token": "category", "api_key": "drop"}
+    assert capture(lambda: columns).report.warnings == ()

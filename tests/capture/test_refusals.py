@@ -172,3 +172,16 @@ def test_nothing_is_made_for_what_is_refused(fairing_home):
     with pytest.raises(CaptureError):
         fairing.train(lambda x: x)
     assert runs() == before
+
+
+def test_a_name_that_nothing_here_has_is_said_before_the_run():
+    def train():
+        return no_such_helper(1)  # noqa: F821
+
+    def guarded():
+        global made_in_the_run
+        made_in_the_run = 1
+        return made_in_the_run, len([])
+
+    assert capture(train).report.warnings == ("train uses no_such_helper, which is not defined here.",)
+    assert capture(guarded).report.warnings == ()

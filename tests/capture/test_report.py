@@ -135,10 +135,11 @@ def test_a_missing_module_that_is_installed_gives_the_option():
     assert hint("no_such_module_at_all") == ""
 
 
-def test_a_missing_module_of_the_project_says_how_it_is_found(files, monkeypatch):
-    (files / "mine_alone.py").write_text("")
-    monkeypatch.syspath_prepend(str(files))
-    assert "is a module of yours" in hint("mine_alone")
+def test_a_missing_module_of_yours_elsewhere_says_how_it_is_found(files, tmp_path_factory, monkeypatch):
+    other = tmp_path_factory.mktemp("elsewhere")
+    (other / "mine_alone.py").write_text("")
+    monkeypatch.syspath_prepend(str(other))
+    assert "import it in the function" in hint("mine_alone")
 
 
 def test_a_run_that_misses_a_file_that_exists_here_names_the_option(files):
@@ -150,3 +151,32 @@ def test_a_run_that_misses_a_file_that_exists_here_names_the_option(files):
     with pytest.raises(FileNotFoundError) as caught:
         fairing.train(read)
     assert "include=['data/train.csv']" in str(caught.value.__cause__)
+
+
+def test_a_run_that_misses_a_module_that_is_installed_here_names_the_option():
+    def parse():
+        import importlib
+
+        return importlib.import_module("".join(("ya", "ml")))
+
+    with pytest.raises(ModuleNotFoundError) as caught:
+        fairing.train(parse)
+    assert "requirements=['pyyaml']" in str(caught.value.__cause__)
+    assert fairing.train(lambda: __import__("".join(("ya", "ml"))).safe_load("a: 1"), requirements=["pyyaml"]) == {
+        "a": 1
+    }
+
+
+def test_a_run_that_misses_a_module_of_the_project_names_the_option(files, monkeypatch):
+    (files / "by_computed_name.py").write_text("V = 3\n")
+    monkeypatch.syspath_prepend(str(files))
+
+    def load():
+        import importlib
+
+        return importlib.import_module("_".join(("by", "computed", "name"))).V
+
+    with pytest.raises(ModuleNotFoundError) as caught:
+        fairing.train(load)
+    assert "include=['by_computed_name.py']" in str(caught.value.__cause__)
+    assert fairing.train(load, include=["by_computed_name.py"]) == 3

@@ -111,3 +111,21 @@ def test_arguments_leave_the_digest_as_it_is():
         return x
 
     assert capture(train, (1,)).bundle.entry == capture(train, (2,)).bundle.entry
+
+
+def test_the_object_behind_a_method_or_a_call_is_listed_too():
+    class Model:
+        def __init__(self):
+            self.weights = np.zeros(1000)
+
+        def fit(self):
+            return self.weights.sum()
+
+        def __call__(self):
+            return self.fit()
+
+    for function in (Model().fit, Model()):
+        kind, size = listed(capture(function))["self"]
+        assert kind == "Model"
+        assert size > 8000
+        assert pickle.loads(capture(function).bundle.files[-1].read())() == 0
