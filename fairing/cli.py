@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from fairing.errors import FairingError
+from fairing.errors import RunFailed
 from fairing.options import ABOUT, FLAGS, LISTS, NAMES
 from fairing.verbs import VERBS, Asked, Flag, Verb, Word
 
@@ -42,14 +42,18 @@ def application(asked: str = "") -> typer.Typer:
     return made
 
 
-def _version(
-    version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True),
-) -> None:
-    if version:
-        import fairing
+def _say_version(asked: bool) -> None:
+    if asked:
+        from fairing import __version__
 
-        typer.echo(fairing.__version__)
+        typer.echo(__version__)
         raise typer.Exit
+
+
+def _version(
+    version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True, callback=_say_version),
+) -> None:
+    """Take what stands before a verb."""
 
 
 def _command(verb: Verb, *, whole: bool) -> Callable[..., None]:
@@ -107,24 +111,22 @@ def _sentence(about: str) -> str:
 def _act(verb: Verb, asked: Asked) -> None:
     try:
         value = verb.act(asked)
-    except FairingError as wrong:
-        typer.echo(f"{type(wrong).__name__}: {wrong}", err=True)
-        raise typer.Exit(_code(wrong)) from None
     except KeyboardInterrupt as interrupted:
         typer.echo(str(interrupted) or "Interrupted.", err=True)
         raise typer.Exit(130) from None
     except Exception as wrong:
-        if not isinstance(wrong.__cause__, FairingError):
+        lines = getattr(wrong, "_render_traceback_", None)  # of ours one sentence; of the run's own what a cell shows
+        if lines is None:
             raise
-        typer.echo(f"{type(wrong).__name__}: {wrong}", err=True)  # the run's own exception; its traceback was shown
-        raise typer.Exit(_code(wrong.__cause__)) from None
+        typer.echo("\n".join(lines()), err=True)
+        raise typer.Exit(_code(wrong)) from None
     if value is not None:
         typer.echo(value if isinstance(value, str) else repr(value))
     if getattr(value, "good", True) is False:
         raise typer.Exit(1)
 
 
-def _code(wrong: FairingError) -> int:
+def _code(wrong: BaseException) -> int:
     """Return the exit code of what failed: a script's own code is handed on."""
-    code = getattr(wrong, "code", None)
+    code = wrong.code if isinstance(wrong, RunFailed) else None
     return code if isinstance(code, int) and 0 < code < 256 else 1

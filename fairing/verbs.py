@@ -196,6 +196,12 @@ def _follow(asked: Asked) -> fairing.Job:
     return job
 
 
+def _status(asked: Asked) -> Jobs:
+    job = asked.job()
+    _ = job.status  # of a run that is not there this raises, where a list would say that it is gone
+    return Jobs([job])
+
+
 def _result(asked: Asked) -> Any:
     path = asked.words.get("save")
     return asked.job().save(path) if path else asked.job().result()
@@ -264,7 +270,7 @@ VERBS: Mapping[str, Verb] = {
             lambda a: fairing.jobs(a.words.get("target")),
             flags=(Flag("target", "of which target"),),
         ),
-        Verb("status", "say how a run is", "Job.status", lambda a: Jobs([a.job()]), (_HANDLE,)),
+        Verb("status", "say how a run is", "Job.status", _status, (_HANDLE,)),
         Verb(
             "logs",
             "show what a run has written",
