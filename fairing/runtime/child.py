@@ -59,7 +59,7 @@ def _streams(output: int, error: int, mark: bytes, spool: Path) -> tuple[Teller,
     os.set_inheritable(2, True)
     os.close(error)
     out = Output()
-    tell = Teller(output, mark, spool, out.write)
+    tell = Teller(output, mark, spool, out.flush)
     sys.stdout = out.text
     sys.stderr = tell.stderr()
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]
@@ -137,5 +137,5 @@ def _leave(code: int, out: Output) -> None:
         if type(each) in {io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom}:
             with contextlib.suppress(Exception):
                 each.flush()
-    out.write()
+    out.flush()
     ctypes.PyDLL(None).exit(code)  # holds the interpreter's lock, so that no thread of Python goes on

@@ -8,13 +8,14 @@ before whatever could lose, double or overtake it: a fork, a new program, ``os._
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import os
 import posix
+import select
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,9 @@ IDLE = 0.1
 CALM = 5
 """Writes with next to nothing to write that end a flood."""
 
+PIECE = min(select.PIPE_BUF, 4096)
+"""Bytes that a pipe which is ready takes at once."""
+
 BACKLOG = 4 * 1024 * 1024
 """Bytes that wait to be written before whoever prints has to wait too."""
 
@@ -42,22 +46,22 @@ BACKLOG = 4 * 1024 * 1024
 class Output:
     """Descriptor 1.
 
-    ``text`` is for ``sys.stdout``. It hands its bytes to a deque's own ``append``, and not to a buffer that may wait
-    for the descriptor: a text stream of Python before 3.12.4 loses text where one thread prints while another waits.
+    ``text`` is for ``sys.stdout``. It hands its bytes to a bytearray's own ``extend``, and not to a buffer that may
+    wait for the descriptor: a text stream of Python before 3.12.4 loses text where one thread prints while another
+    waits.
     """
 
     def __init__(self, descriptor: int = 1) -> None:
         self._descriptor = descriptor
-        self._queue: deque[bytes] = deque()
+        self._kept = bytearray()
         self._lock = threading.RLock()
         self._lines = 0
         self._since = time.monotonic()
         self._flood = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._inner = _Inner(self, descriptor)
-        self.text = _Text(self, self._inner)
-        self._calm()
+        below = _Below(descriptor, self._kept, self._line)
+        self.text = io.TextIOWrapper(below, "utf-8", "backslashreplace", "\n", line_buffering=True)
         self.begin()
 
     def begin(self) -> None:
@@ -76,20 +80,12 @@ class Output:
             self._stop.set()
             thread.join()
         self._calm()
-        self.write()
+        self.flush()
 
-    def append(self, data: bytes) -> None:
-        """Take bytes, to be written after what was printed before."""
-        self._queue.append(data)
-
-    def write(self) -> int:
-        """Write what was printed; return how much that was."""
-        with self._lock:
-            data = b"".join([self._queue.popleft() for _ in range(len(self._queue))])
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._descriptor, view) :]
-        return len(data)
+    def flush(self) -> None:
+        """Write everything that was printed, the beginning of a line too."""
+        with contextlib.suppress(ValueError):  # the user's code has closed it
+            self.text.flush()
 
     def hold(self) -> None:
         """Be ready for a fork: nothing is kept, and nobody writes."""
@@ -101,51 +97,71 @@ class Output:
         self._lock.release()
         self.begin()
 
-    def _calm(self) -> None:
-        self._flood = False
-        self._inner.flush = self._line  # type: ignore[method-assign]
-
     def _line(self) -> None:
+        """Write, at the end of a line or when asked to, and look at the clock from time to time."""
         self._lines += 1
         if self._lines >= BURST:
             now = time.monotonic()
             if now - self._since < BURST / FAST and self._thread is not None:
                 self._flood = True
-                self._inner.flush = _nothing  # type: ignore[method-assign]
                 self._stop.set()  # the thread wakes for it
             self._lines, self._since = 0, now
-        self.write()
+        self._write(1 << 20)
+
+    def _write(self, most: int) -> None:
+        with self._lock:
+            while self._kept:
+                data = memoryview(bytes(self._kept[:most]))
+                del self._kept[:most]  # first, since a signal's handler may print while this is written
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
 
     def _tend(self) -> None:
-        quiet = 0
+        """Flush from time to time what nobody flushes."""
         while True:
-            self._stop.wait(EVERY if self._flood else IDLE)
+            self._stop.wait(IDLE)
             if self._thread is not threading.current_thread():
                 return
             self._stop.clear()
-            if not self._flood:
-                if self._queue:
-                    self.write()
-                continue
-            started = time.monotonic()
-            written = self.write()
-            quiet = quiet + 1 if written < 1024 else 0
-            slow = time.monotonic() - started > 0.1 and sum(map(len, tuple(self._queue))) > BACKLOG
-            if quiet >= CALM or slow:
-                quiet = 0
-                self._calm()
-                self.write()
+            if self._flood:
+                self._flooded()
+            else:
+                self.flush()
+
+    def _flooded(self) -> None:
+        """Write in place of those who print, for as long as they print much and are not ahead of who reads."""
+        with contextlib.suppress(ValueError):
+            self.text.reconfigure(line_buffering=False)
+        ready = select.poll()
+        ready.register(self._descriptor, select.POLLOUT)
+        quiet = 0
+        while quiet < CALM and len(self._kept) < BACKLOG and not self._stop.wait(EVERY):
+            size = len(self._kept)
+            while self._kept and ready.poll(0):
+                with self._lock:
+                    data = bytes(self._kept[:PIECE])
+                    del self._kept[:PIECE]
+                    os.write(self._descriptor, data)
+            quiet = quiet + 1 if size < 1024 else 0
+        self._calm()
+        self.flush()
+
+    def _calm(self) -> None:
+        self._flood = False
+        with contextlib.suppress(ValueError):
+            self.text.reconfigure(line_buffering=True)
 
 
-class _Inner(io.BufferedIOBase):
-    """What the text stream writes into: two methods in C, and no more than those."""
+class _Below(io.BufferedIOBase):
+    """``sys.stdout.buffer``."""
 
+    name = "<stdout>"
     mode = "wb"
 
-    def __init__(self, output: Output, descriptor: int) -> None:
-        self.name = "<stdout>"
+    def __init__(self, descriptor: int, kept: bytearray, flush: Callable[[], None]) -> None:
         self._descriptor = descriptor
-        self.write = output._queue.append  # type: ignore[method-assign,assignment]
+        self.write = kept.extend  # type: ignore[method-assign,assignment]
+        self.flush = flush  # type: ignore[method-assign]
 
     def writable(self) -> bool:
         return True
@@ -154,59 +170,15 @@ class _Inner(io.BufferedIOBase):
         return self._descriptor
 
 
-class _Bytes(io.BufferedIOBase):
-    """``sys.stdout.buffer``, as users know it."""
-
-    mode = "wb"
-    name = "<stdout>"
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-
-    def writable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return self._output._descriptor
-
-    def write(self, data: Any) -> int:
-        kept = bytes(data)
-        self._output.append(kept)
-        if len(kept) > 1 << 16:
-            self._output.write()
-        return len(kept)
-
-    def flush(self) -> None:
-        self._output.write()
-
-
-class _Text(io.TextIOWrapper):
-    """``sys.stdout``."""
-
-    def __init__(self, output: Output, inner: _Inner) -> None:
-        super().__init__(inner, "utf-8", "backslashreplace", "\n", line_buffering=True, write_through=True)
-        self._output = output
-        self._bytes = _Bytes(output)
-
-    @property
-    def buffer(self) -> Any:
-        """The stream of bytes below."""
-        return self._bytes
-
-    def flush(self) -> None:
-        super().flush()
-        self._output.write()
-
-
 def guard(output: Output) -> None:
     """Write first, before whatever could lose, double or overtake what is kept."""
     os.register_at_fork(before=output.hold, after_in_parent=output.release, after_in_child=output.release)
-    os._exit = posix._exit = _after(output.write, posix._exit)
+    os._exit = posix._exit = _after(output.flush, posix._exit)
     for name in ("system", "execv", "execve", "posix_spawn"):
-        setattr(os, name, _after(output.write, getattr(os, name)))
+        setattr(os, name, _after(output.flush, getattr(os, name)))
 
     def programs(module: Any) -> None:
-        module.Popen._execute_child = _after(output.write, module.Popen._execute_child)
+        module.Popen._execute_child = _after(output.flush, module.Popen._execute_child)
 
     imports.after("subprocess", programs)
 
@@ -218,7 +190,3 @@ def _after(first: Callable[[], object], then: Callable[..., Any]) -> Callable[..
         return then(*args, **kwargs)
 
     return both
-
-
-_nothing = deque[bytes]().clear
-"""Does nothing, in C."""
