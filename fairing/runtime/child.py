@@ -108,8 +108,13 @@ def _log(level: int) -> None:
 
 def _terminable() -> None:
     """Let SIGTERM unwind the user's code; a process that it forked is ended by the signal itself, as anywhere."""
+    process = os.getpid()
 
     def terminate(*_: Any) -> None:
+        if os.getpid() != process:  # it came in the moment after a fork
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what ``finally:`` does is not interrupted again
         raise Terminated
 

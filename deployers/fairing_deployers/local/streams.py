@@ -30,15 +30,17 @@ class Replicas:
     def __iter__(self) -> Iterator[Stream[Event]]:
         seen: set[str] = set()
         more = True
-        while more:
-            more = self._news.wait()
-            try:
+        try:
+            while more:
+                more = self._news.wait()
                 logs = [log for log in (self._folder / "logs").iterdir() if log.name not in seen]
-            except FileNotFoundError:  # the run was deleted
-                return
-            for log in sorted(logs, key=_order):
-                seen.add(log.name)
-                yield Log(self._folder, log, self._since)
+                for log in sorted(logs, key=_order):
+                    seen.add(log.name)
+                    yield Log(self._folder, log, self._since)
+        except FileNotFoundError:  # the run was deleted
+            return
+        finally:
+            self._news.close()
 
     def close(self) -> None:
         """End it, from any thread."""
@@ -72,6 +74,8 @@ class Log:
             return
         except PermissionError as wrong:
             raise DeployError(f"{self._log} cannot be read.", why=f"{wrong.strerror}.") from wrong
+        finally:
+            self._news.close()
         for kind, body, at, seq in decoder.end():
             yield from self._event(kind, body, at, seq)
 
@@ -100,40 +104,47 @@ class Log:
 
 
 class News:
-    """Tells when a run's folder has something new."""
+    """Tells when a run's folder has something new; one thread waits, and any may close."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._started = self._closed = False
+        self._started = self._waiting = self._closed = False
 
     def wait(self) -> bool:
         """Wait for news (not the first time); return whether there may be more after it."""
         if not self._started:
             self._started = True
             return self._connect()
-        if self._socket is None:
+        with self._lock:
+            connection = self._socket
+            self._waiting = connection is not None
+        if connection is None:
             return False
         try:
-            told = self._socket.recv(4096)
+            told = connection.recv(4096)
         except OSError:
             told = b""
-        if told and not self._closed:
-            return True
         with self._lock:
-            self._socket.close()
-            self._socket = None
+            self._waiting = False
+            if told and not self._closed:
+                return True
+            self._release()
         # A supervisor that was killed may be started again; while that is open, the door still is.
         return not (self._folder / "end.json").exists() and self._connect()
 
     def close(self) -> None:
-        """End a blocked wait; it closes the socket, which may not be pulled from under it."""
+        """End a blocked wait. Who waits closes the socket then, since it may not be pulled from under it."""
         with self._lock:
             self._closed = True
-            if self._socket is not None:
-                with contextlib.suppress(OSError):
-                    self._socket.shutdown(socket.SHUT_RDWR)
+            if self._socket is None:
+                return
+            if not self._waiting:
+                self._release()
+                return
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def _connect(self) -> bool:
         with self._lock:
@@ -142,6 +153,11 @@ class News:
             with contextlib.suppress(OSError):
                 self._socket = folders.connected(self._folder)
             return self._socket is not None
+
+    def _release(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
 
 class Pieces:
