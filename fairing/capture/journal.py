@@ -43,11 +43,10 @@ class Journal:
             _Entry(text, number=number, failed=_name(raised.get(number))) for number, text in enumerate(history, 1)
         ]
         self._current: _Entry | None = None
-        if history and len(history) == shell.execution_count:  # a cell is running: this one
+        if history and _asked(shell).get("content", {}).get("code") == history[-1]:  # the cell that runs now
             self._current = self._entries[-1]
-            metadata = _metadata(shell)
-            self._current.id, self._current.tags = metadata.get("cellId"), _tags(metadata)
-            self._current.failed = ""
+            metadata = _asked(shell)["metadata"]
+            self._current.id, self._current.tags, self._current.failed = metadata.get("cellId"), _tags(metadata), ""
         shell.events.register("pre_run_cell", self._before)
         shell.events.register("post_run_cell", self._after)
 
@@ -78,7 +77,7 @@ class Journal:
             entry = _Entry(info.raw_cell)
             self._entries.append(entry)
         entry.id, entry.text, entry.failed = cell_id, info.raw_cell, ""
-        entry.tags, entry.number = _tags(_metadata(self.shell)), self.shell.execution_count
+        entry.tags, entry.number = _tags(_asked(self.shell).get("metadata", {})), self.shell.execution_count
         self._current = entry
 
     def _after(self, result: Any) -> None:
@@ -146,13 +145,13 @@ def _cell(entry: _Entry) -> dict[str, Any]:
     return cell
 
 
-def _metadata(shell: Any) -> dict[str, Any]:
-    """Return what the front end said about the running cell; JupyterLab sends its id and its tags."""
+def _asked(shell: Any) -> dict[str, Any]:
+    """Return the front end's request to run the cell that runs; JupyterLab says the cell's id and tags in it."""
     try:
-        metadata = shell.get_parent()["metadata"]
-    except (AttributeError, KeyError, TypeError, LookupError):
+        request = shell.get_parent()
+    except (AttributeError, LookupError):  # a terminal
         return {}
-    return metadata if isinstance(metadata, dict) else {}
+    return request if isinstance(request, dict) else {}
 
 
 def _tags(metadata: dict[str, Any]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fairing.runtime.lines import fold
+from fairing.runtime.lines import Lines
 
 ERROR = "application/vnd.jupyter.error"
 """The MIME type of an error that did not end the run: name, value and traceback, as JSON."""
@@ -113,32 +113,26 @@ class Cells:
 
 
 class _Stream:
-    """A stream output and the pieces that are not yet joined to it: joining each as it comes would be quadratic."""
+    """A stream output and the lines that are not yet joined to it: joining each as it comes would be quadratic."""
 
     def __init__(self, output: Any) -> None:
         self.output = output
+        self._lines = Lines()
+        self._whole = ""
         self._pieces: list[str] = []
         self._size = 0
 
     def add(self, text: str) -> None:
-        self._pieces.append(text)
-        self._size += len(text)
-        if self._size > max(HELD, len(self.output["text"])):
+        whole = self._lines.feed(text.encode("utf-8", "replace"))
+        if whole:
+            self._pieces.append(whole.decode())
+            self._size += len(whole)
+        if self._size > max(HELD, len(self._whole)):
             self.settle()
 
     def settle(self) -> None:
         if self._pieces:
-            text = "".join((self.output["text"], *self._pieces))
-            self.output["text"] = _overwritten(text) if "\r" in text else text
+            self._whole = "".join((self._whole, *self._pieces))
             self._pieces = []
             self._size = 0
-
-
-def _overwritten(text: str) -> str:
-    return "\n".join(_line(line) if "\r" in line else line for line in text.split("\n"))
-
-
-def _line(line: str) -> str:
-    # A return at the end is the first half of CR LF, or overwrites with what comes next.
-    body, last = (line[:-1], "\r") if line.endswith("\r") else (line, "")
-    return fold(body.encode()).decode("utf-8", "replace") + last
+        self.output["text"] = self._whole + self._lines.state()
