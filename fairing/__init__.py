@@ -12,8 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fairing.api import build as build
-    from fairing.api import preview as preview
+    from fairing.ahead import build as build
+    from fairing.ahead import preview as preview
     from fairing.api import run_cell as run_cell
     from fairing.api import run_notebook as run_notebook
     from fairing.api import run_script as run_script
@@ -40,11 +40,11 @@ _HOMES = {
     "Job": "fairing.job",
     "Target": "fairing.spec",
     "attach": "fairing.runs",
-    "build": "fairing.api",
+    "build": "fairing.ahead",
     "doctor": "fairing.checkup",
     "images": "fairing.storage",
     "jobs": "fairing.runs",
-    "preview": "fairing.api",
+    "preview": "fairing.ahead",
     "prune": "fairing.storage",
     "remote": "fairing.decorated",
     "run_cell": "fairing.api",
@@ -90,11 +90,13 @@ def unload_ipython_extension(shell: Any) -> None:
     import_module("fairing.jupyter.magics").unload(shell)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'fairing' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
+if not TYPE_CHECKING:  # to a type checker it would say that every name exists
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'fairing' has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return value
 
 
 def __dir__() -> list[str]:

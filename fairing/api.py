@@ -5,20 +5,67 @@ Every verb spells out every option of ``fairing.options``, so that an editor sho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from fairing import inside
 from fairing.job import Job
-from fairing.options import Dependencies, Limits, OnInterrupt, Texts, Variables, said, verb
-from fairing.spec import BuiltImage, Image, Report, Target
-from fairing.start import make, previewed, shown, shown_notebook, start, take, take_cell
+from fairing.options import Dependencies, Given, Limits, OnInterrupt, Texts, Variables, said, verb
+from fairing.spec import Image, Target
+from fairing.start import shown, shown_notebook, start, take, take_cell
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from fairing.notebook import Executed
 
 R = TypeVar("R")
+
+
+@overload
+def train(  # what an async function returns comes back, not its coroutine
+    function: Callable[..., Coroutine[Any, Any, R]],
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    **given: Unpack[Given],
+) -> R: ...
+
+
+@overload
+def train(
+    function: Callable[..., R],
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    target: Target | str | None = None,
+    deployer: str | None = None,
+    builder: str | None = None,
+    image: Image | str | None = None,
+    requirements: Texts = None,
+    groups: Texts = None,
+    dependencies: Dependencies | None = None,
+    include: Texts = None,
+    allow: Texts = None,
+    secrets: Texts = None,
+    env: Variables = None,
+    name: str | None = None,
+    workers: int | None = None,
+    kind: str | None = None,
+    cpu: float | None = None,
+    memory: str | int | None = None,
+    gpus: int | None = None,
+    limits: Limits | None = None,
+    timeout: float | None = None,
+    retries: int | None = None,
+    grace: float | None = None,
+    outputs: Texts = None,
+    max_size: str | int | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    trust: bool | None = None,
+    trust_html: bool | None = None,
+    dry_run: bool | None = None,
+) -> R: ...
 
 
 @verb
@@ -61,8 +108,6 @@ def train(
         function: The function, as it is now.
         args: What it is called with.
         kwargs: What it is called with, by name.
-
-    The other arguments are options, listed below.
 
     Raises:
         FairingError: Something is wrong with what was asked, or with the run.
@@ -119,8 +164,6 @@ def submit(
         args: What the function is called with; a script's command line.
         kwargs: What the function is called with, by name; a notebook's parameters.
 
-    The other arguments are options, listed below.
-
     Raises:
         FairingError: Something is wrong with what was asked.
 
@@ -175,8 +218,6 @@ def run_notebook(
         output: Where the executed notebook is written, also when a cell fails; without it, ``<name>-output.ipynb``
             beside the notebook.
 
-    The other arguments are options, listed below.
-
     Raises:
         CellFailed: A cell raised; the executed notebook is written, with the traceback in that cell.
         FairingError: Something is wrong with what was asked, or with the run.
@@ -228,8 +269,6 @@ def run_script(
     Args:
         path: The script, a ``.py`` file.
         arguments: Its command line.
-
-    The other arguments are options, listed below.
 
     Raises:
         RunFailed: The script ended with another exit code than 0.
@@ -285,8 +324,6 @@ def run_cell(
         bring: Names to bring back; ``["*"]`` brings all that can be pickled.
         wait: Show the run until it ends; else start it, and return its job.
 
-    The other arguments are options, listed below.
-
     Raises:
         FairingError: Something is wrong with what was asked, or with the run.
         Exception: What the cell itself raises, as itself.
@@ -304,89 +341,3 @@ def run_cell(
         return start(*taken)
     space.update(shown(*taken) or {})
     return None
-
-
-@verb
-def preview(
-    subject: Callable[..., Any] | str | PathLike[str],
-    args: Sequence[Any] = (),
-    kwargs: Mapping[str, Any] | None = None,
-    *,
-    target: Target | str | None = None,
-    deployer: str | None = None,
-    builder: str | None = None,
-    image: Image | str | None = None,
-    requirements: Texts = None,
-    groups: Texts = None,
-    dependencies: Dependencies | None = None,
-    include: Texts = None,
-    allow: Texts = None,
-    secrets: Texts = None,
-    env: Variables = None,
-    name: str | None = None,
-    workers: int | None = None,
-    kind: str | None = None,
-    cpu: float | None = None,
-    memory: str | int | None = None,
-    gpus: int | None = None,
-    limits: Limits | None = None,
-    timeout: float | None = None,
-    retries: int | None = None,
-    grace: float | None = None,
-    outputs: Texts = None,
-    max_size: str | int | None = None,
-    on_interrupt: OnInterrupt | None = None,
-    trust: bool | None = None,
-    trust_html: bool | None = None,
-    dry_run: bool | None = None,
-) -> Report:
-    """Say what would be taken along; nothing is built and nothing runs.
-
-    It takes what ``submit`` takes, and refuses what that would refuse while capturing.
-
-    Example:
-        >>> preview(pow, args=(2, 5)).entry  # doctest: +SKIP
-        'pow'
-    """
-    return previewed(*take(subject, args, kwargs, said(locals())))
-
-
-@verb
-def build(
-    subject: Callable[..., Any] | str | PathLike[str],
-    *,
-    target: Target | str | None = None,
-    deployer: str | None = None,
-    builder: str | None = None,
-    image: Image | str | None = None,
-    requirements: Texts = None,
-    groups: Texts = None,
-    dependencies: Dependencies | None = None,
-    include: Texts = None,
-    allow: Texts = None,
-    secrets: Texts = None,
-    env: Variables = None,
-    name: str | None = None,
-    workers: int | None = None,
-    kind: str | None = None,
-    cpu: float | None = None,
-    memory: str | int | None = None,
-    gpus: int | None = None,
-    limits: Limits | None = None,
-    timeout: float | None = None,
-    retries: int | None = None,
-    grace: float | None = None,
-    outputs: Texts = None,
-    max_size: str | int | None = None,
-    on_interrupt: OnInterrupt | None = None,
-    trust: bool | None = None,
-    trust_html: bool | None = None,
-    dry_run: bool | None = None,
-) -> BuiltImage:
-    """Make the image that a run of this would start from, and run nothing.
-
-    Example:
-        >>> build("train.py").digest  # doctest: +SKIP
-        'sha256:…'
-    """
-    return make(*take(subject, (), None, said(locals())))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from fairing import api
@@ -14,6 +14,7 @@ from fairing.spec import Image, Target
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Remote(Generic[P, R]):
@@ -28,7 +29,15 @@ class Remote(Generic[P, R]):
         """Call the function here."""
         return self.__wrapped__(*args, **kwargs)
 
-    def remote(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    @overload
+    def remote(  # what an async function returns comes back, not its coroutine
+        self: Remote[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+
+    @overload
+    def remote(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    def remote(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function elsewhere with these arguments, show what it prints, and return its value."""
         return api.train(self, args, kwargs)
 
@@ -123,8 +132,6 @@ def remote(
 
     Args:
         function: The function; without it, a decorator is returned.
-
-    The other arguments are options, listed below.
 
     Raises:
         ConfigError: An option's value is not possible.

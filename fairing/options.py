@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, cast
 
 from fairing.errors import ConfigError
 from fairing.spec import Image, Target
@@ -73,6 +73,38 @@ class Options:
         """Return these options, with those of ``below`` where these say nothing."""
         unsaid = {each.name: getattr(below, each.name) for each in fields(self) if getattr(self, each.name) is None}
         return replace(self, **unsaid)
+
+
+class Given(TypedDict, total=False):
+    """Options as keywords, for signatures that stand for one that spells them out."""
+
+    target: Target | str | None
+    deployer: str | None
+    builder: str | None
+    image: Image | str | None
+    requirements: Texts
+    groups: Texts
+    dependencies: Dependencies | None
+    include: Texts
+    allow: Texts
+    secrets: Texts
+    env: Variables
+    name: str | None
+    workers: int | None
+    kind: str | None
+    cpu: float | None
+    memory: str | int | None
+    gpus: int | None
+    limits: Limits | None
+    timeout: float | None
+    retries: int | None
+    grace: float | None
+    outputs: Texts
+    max_size: str | int | None
+    on_interrupt: OnInterrupt | None
+    trust: bool | None
+    trust_html: bool | None
+    dry_run: bool | None
 
 
 NAMES = tuple(each.name for each in fields(Options))

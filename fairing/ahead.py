@@ -1,0 +1,97 @@
+"""What can be had ahead of a run: what would be taken along, and the image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+from fairing.options import Dependencies, Limits, OnInterrupt, Texts, Variables, said, verb
+from fairing.spec import BuiltImage, Image, Report, Target
+from fairing.start import make, previewed, take
+
+
+@verb
+def preview(
+    subject: Callable[..., Any] | str | PathLike[str],
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    target: Target | str | None = None,
+    deployer: str | None = None,
+    builder: str | None = None,
+    image: Image | str | None = None,
+    requirements: Texts = None,
+    groups: Texts = None,
+    dependencies: Dependencies | None = None,
+    include: Texts = None,
+    allow: Texts = None,
+    secrets: Texts = None,
+    env: Variables = None,
+    name: str | None = None,
+    workers: int | None = None,
+    kind: str | None = None,
+    cpu: float | None = None,
+    memory: str | int | None = None,
+    gpus: int | None = None,
+    limits: Limits | None = None,
+    timeout: float | None = None,
+    retries: int | None = None,
+    grace: float | None = None,
+    outputs: Texts = None,
+    max_size: str | int | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    trust: bool | None = None,
+    trust_html: bool | None = None,
+    dry_run: bool | None = None,
+) -> Report:
+    """Say what would be taken along; nothing is built and nothing runs.
+
+    It takes what ``submit`` takes, and refuses what that would refuse while capturing.
+
+    Example:
+        >>> preview(pow, args=(2, 5)).entry  # doctest: +SKIP
+        'pow'
+    """
+    return previewed(*take(subject, args, kwargs, said(locals())))
+
+
+@verb
+def build(
+    subject: Callable[..., Any] | str | PathLike[str],
+    *,
+    target: Target | str | None = None,
+    deployer: str | None = None,
+    builder: str | None = None,
+    image: Image | str | None = None,
+    requirements: Texts = None,
+    groups: Texts = None,
+    dependencies: Dependencies | None = None,
+    include: Texts = None,
+    allow: Texts = None,
+    secrets: Texts = None,
+    env: Variables = None,
+    name: str | None = None,
+    workers: int | None = None,
+    kind: str | None = None,
+    cpu: float | None = None,
+    memory: str | int | None = None,
+    gpus: int | None = None,
+    limits: Limits | None = None,
+    timeout: float | None = None,
+    retries: int | None = None,
+    grace: float | None = None,
+    outputs: Texts = None,
+    max_size: str | int | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    trust: bool | None = None,
+    trust_html: bool | None = None,
+    dry_run: bool | None = None,
+) -> BuiltImage:
+    """Make the image that a run of this would start from, and run nothing.
+
+    Example:
+        >>> build("train.py").digest  # doctest: +SKIP
+        'sha256:…'
+    """
+    return make(*take(subject, (), None, said(locals())))
