@@ -55,7 +55,7 @@ def capture(
     found = modules.collect(_modules(code, values), root)
     credentials.refuse("your project", found.suspects, said.allow or ())
     data = files.take(said.include or (), root, Path.cwd())
-    needed = needs.needs(_reasons(found, code, values), (code.data, values.data), said, root)
+    needed = needs.needs(_reasons(found, code, values), (), said, root)
     report = _report(name, code, values, found, said.gpus or 0)
     left_out = (*data.left_out, *needed.left_out)
     report = replace(report, requirements=needed.reasons, files=sizes(data.files), left_out=left_out)
@@ -197,14 +197,16 @@ def _modules(code: pickled.Pickled, values: pickled.Pickled) -> Iterator[str]:
 
 
 def _reasons(found: modules.Modules, *taken: pickled.Pickled) -> dict[str, str]:
-    """Return the modules of others that are imported, each with where."""
+    """Return the modules that are needed, each with where; local ones too, whose project may itself be installed."""
     reasons = {name: why for name, why in found.reasons if why != "import"}
     for each in taken:
         for code, package in each.codes:
             for name in imports.of_code(code, package):
-                if name.partition(".")[0] not in found.names:
-                    reasons.setdefault(name, f"import in {code.co_name}")
-    return reasons
+                reasons.setdefault(name, f"import in {code.co_name}")
+        for module, name in each.modules.items():
+            if module.partition(".")[0] != "cloudpickle":
+                reasons[module] = f"captured {module}.{name}" if name else reasons.get(module, f"import {module}")
+    return {**dict.fromkeys(found.names, "the code is part of it"), **reasons}
 
 
 def _unknown(signature: inspect.Signature, kwargs: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import dis
 import io
+import itertools
 import os
 import pickle
 import re
@@ -33,6 +34,7 @@ LIMIT = 64_000_000  # bytes of one value
 LARGE = 1_000_000  # bytes of a value that are worth a warning
 _ATOMS = (type(None), bool, int, float, complex)
 _FUNCTIONS = (type, partial, FunctionType, types.MethodType, types.BuiltinFunctionType, tuple)
+MANY = 1000  # parts of a container that are looked into for functions
 _KERNEL_CELL = re.compile(r".*[/\\]ipykernel_\d+[/\\](\w+)\.py")
 
 
@@ -55,14 +57,14 @@ class Pickled:
         globals: The same by type and size.
         codes: Code taken by value, with the package that its relative imports start from.
         undefined: Names that this code uses and nothing here has, each with the function that uses it.
-        modules: Modules that the pickle refers to by name.
+        modules: Modules that the pickle refers to, each with the first name it takes from there.
     """
 
     data: bytes
     names: tuple[Name, ...]
     globals: tuple[Global, ...]
     codes: tuple[tuple[CodeType, str], ...]
-    modules: frozenset[str]
+    modules: Mapping[str, str]
     undefined: tuple[tuple[str, str], ...] = ()
 
 
@@ -155,7 +157,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
     def __init__(self, writer: _Writer) -> None:
         super().__init__(writer)
         self.limit = writer.limit
-        self.modules: set[str] = set()
+        self.modules: dict[str, str] = {}
         self.functions: list[FunctionType] = []
         self._ready: dict[int, tuple[Any, Any]] = {}
 
@@ -172,7 +174,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
         if isinstance(value, CodeType):
             return self.dispatch_table[CodeType](value.replace(co_filename=filename(value)))
         if isinstance(value, types.ModuleType):
-            self.modules.add(value.__name__)
+            self.modules.setdefault(value.__name__, "")
             return NotImplemented
         if isinstance(value, io.IOBase):
             return _stream(value)
@@ -187,16 +189,19 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
             return getattr, (builtins, "open")  # what a notebook calls open
         reduced = self.reduced(value)
         if reduced is NotImplemented:
-            self.modules.add(value.__module__ or "builtins")
+            self.modules.setdefault(value.__module__ or "builtins", value.__qualname__)
         elif isinstance(value, FunctionType):
             self.functions.append(value)
         return reduced
 
     def _data(self, value: Any) -> None:
         module = type(value).__module__
-        if isinstance(value, types.BuiltinFunctionType):
-            module = value.__module__ or "builtins"
-        self.modules.add(module)
+        try:
+            named = value.__module__, getattr(value, "__qualname__", type(value).__name__)
+        except Exception:  # noqa: BLE001 - a proxy may do anything when it is asked for what it stands for
+            named = module, type(value).__name__
+        if isinstance(named[0], str):
+            self.modules.setdefault(*named)
         octets = getattr(value, "nbytes", 0) if module.startswith(("numpy", "torch")) else 0
         if isinstance(octets, int) and octets > self.limit:
             raise _TooLarge  # before it is copied
@@ -214,9 +219,8 @@ def _take(value: Any, owner: str, named: dict[str, Any], limit: int) -> Pickled:
     codes = tuple(
         (function.__code__, str(function.__globals__.get("__package__") or "")) for function in pickler.functions
     )
-    modules = frozenset(pickler.modules)
     undefined = tuple(_undefined(pickler.functions))
-    return Pickled(b"".join(writer.pieces), tuple(names), tuple(sizes), codes, modules, undefined)
+    return Pickled(b"".join(writer.pieces), tuple(names), tuple(sizes), codes, pickler.modules, undefined)
 
 
 def _undefined(functions: Iterable[FunctionType]) -> Iterator[tuple[str, str]]:
@@ -306,7 +310,7 @@ def _uses(pickler: _Pickler, owner: str, value: Any) -> tuple[list[Name], list[t
     if isinstance(value, property):
         return [], [(owner, each) for each in (value.fget, value.fset, value.fdel) if each]
     if not isinstance(value, FunctionType | type):
-        return [], [] if isinstance(value, types.ModuleType | types.BuiltinFunctionType) else [(owner, type(value))]
+        return [], [(owner, each) for each in (type(value), *_held(value))]
     reduced = pickler.reduced(value)
     if not isinstance(reduced, tuple) or len(reduced) < 3:
         return [], []
@@ -314,6 +318,18 @@ def _uses(pickler: _Pickler, owner: str, value: Any) -> tuple[list[Name], list[t
         members = [each for each in reduced[2][0].values() if not isinstance(each, (str, *_ATOMS))]
         return [], [(value.__name__, each) for each in (*members, *value.__bases__)]
     return _function(value, reduced[2][1]["__globals__"])
+
+
+def _held(value: Any) -> list[Any]:
+    """Return the functions in a container or an object: their names count, and are looked at, as any other's."""
+    if isinstance(value, Mapping) and type(value).__module__ == "builtins":
+        parts: Iterable[Any] = value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        parts = value
+    else:
+        held = getattr(value, "__dict__", None)
+        parts = held.values() if isinstance(held, dict) and not isinstance(value, types.ModuleType) else ()
+    return [each for each in itertools.islice(parts, MANY) if isinstance(each, _FUNCTIONS[:-1])]
 
 
 def _function(value: FunctionType, taken: Mapping[str, Any]) -> tuple[list[Name], list[tuple[str, Any]]]:

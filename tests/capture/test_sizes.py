@@ -129,3 +129,51 @@ def test_the_object_behind_a_method_or_a_call_is_listed_too():
         assert kind == "Model"
         assert size > 8000
         assert pickle.loads(capture(function).bundle.files[-1].read())() == 0
+
+
+def test_every_module_that_the_opcodes_name_was_seen_while_it_was_written():
+    """Reading opcodes takes long where a value is large; what is seen on the way in has to be as much."""
+    import datetime
+    import decimal
+    import functools
+    import pathlib
+    import re
+
+    import pandas as pd
+    from sklearn.linear_model import LinearRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.tree import DecisionTreeClassifier
+
+    from fairing.capture.pickles import modules
+
+    table = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": pd.to_datetime(["2024-01-01", "2024-01-02"])})
+    values = [
+        table,
+        table["b"].astype("category"),
+        make_pipeline(StandardScaler(), LinearRegression()).fit([[1], [2]], [1, 2]),
+        DecisionTreeClassifier().fit([[1], [2]], [1, 2]),
+        np.random.default_rng(0),
+        [np.float32(1), np.sin, np.dtype("int8"), np.ma.masked_array([1], [True])],
+        [re.compile("a"), pathlib.PurePosixPath("a"), decimal.Decimal(1), datetime.timezone.utc],
+        functools.partial(np.add, 1),
+        [len, dict.fromkeys, str.upper, "x".join, type(None), ...],
+        lambda: (pd.concat, np.linalg.norm),
+    ]
+    for value in values:
+        taken = pickled.take(value, "value")
+        assert modules(taken.data).keys() - {"cloudpickle.cloudpickle", "copyreg"} <= taken.modules.keys() | {
+            "builtins"
+        }
+
+
+def test_functions_in_containers_are_looked_into():
+    table = np.zeros(1000)
+
+    def build():
+        return table
+
+    builders = {"a": build, "b": [1]}
+    several = [build]
+    assert "table" in listed(capture(lambda: builders["a"]()))
+    assert "table" in listed(capture(lambda: several[0]()))
