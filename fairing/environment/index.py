@@ -91,6 +91,10 @@ def save(file: Path, what: dict[str, Any]) -> None:
         part.replace(file)
 
 
+_INFO = (".dist-info", ".egg-info")
+"""What ends the name of a distribution's metadata; one that begins with ``~`` is what pip did not get removed."""
+
+
 def _sites() -> list[tuple[Distribution, ...]]:
     sites = []
     for entry in dict.fromkeys(os.path.abspath(entry) for entry in sys.path):
@@ -117,7 +121,7 @@ def _by_module(sites: tuple[tuple[Distribution, ...], ...]) -> dict[str, tuple[D
 def _scan(site: str, mtime: int) -> tuple[Distribution, ...]:
     """Return the distributions of one folder; a folder's time changes when one is added, replaced or removed."""
     try:
-        names = sorted(name for name in os.listdir(site) if name.endswith((".dist-info", ".egg-info")))
+        names = sorted(name for name in os.listdir(site) if name.endswith(_INFO) and name[0] != "~")
     except OSError:
         return ()
     if not names:

@@ -88,22 +88,27 @@ def _resolved(bundle: Bundle) -> str:
     from fairing.recipe import uv  # here, since most runs take what is installed
 
     known = distributions()
-    stated = {canonical(re.split(r"[\s\[<>=!~;@(]", text, maxsplit=1)[0]) for text in bundle.explicit}
+    stated = {_name(text) for text in bundle.explicit}
     projects = {name for name, each in known.items() if each.editable} | {installed.OWN}
     seen = [name for name in bundle.requires if canonical(name) not in stated | projects]
     behind = [
         text
-        for name in bundle.requires
-        if canonical(name) in projects and name in known
-        for text in known[name].requires
-        if "extra ==" not in text
+        for each in closure((*bundle.requires, *(_name(text) for text in bundle.explicit))).found
+        if each.name in projects
+        for text in each.requires
+        if "extra ==" not in text and _name(text) not in projects
     ]
+    explicit = [text for text in bundle.explicit if _name(text) not in projects]
     constraints = (f"{each.name}=={each.version}" for each in known.values() if each.name not in stated | projects)
     question = uv.Question(
-        tuple(sorted({*bundle.explicit, *seen, *behind})),
+        tuple(sorted({*explicit, *seen, *behind})),
         tuple(sorted(constraints)),
         python.platform(),
         bundle.python,
         bundle.indexes,
     )
     return uv.lock(question)
+
+
+def _name(requirement: str) -> str:
+    return canonical(re.split(r"[\s\[<>=!~;@(]", requirement.strip(), maxsplit=1)[0])

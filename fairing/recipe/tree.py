@@ -62,9 +62,12 @@ def make(recipe: Recipe, folder: Path, report: Report) -> None:
         return
     found = [_unchanged(line) for line in recipe.lock.splitlines()]
     shared = _Linked(folder, site, {name for each in found for name in _linked_whole(each.distribution)})
-    for each in found:
-        shared.add(each)
-    shared.done()
+    try:
+        for each in found:
+            shared.add(each)
+        shared.libraries()
+    finally:
+        shared.close()
     if shared.whole:
         names = ", ".join(sorted(each.distribution.name for each in found if _by_folder(each.distribution)))
         report(_text(f"{names}: installed by conda, used where they are; upgrading them changes runs that go on.\n"))
@@ -146,9 +149,12 @@ class _Linked:
                 folders.setdefault(parent, set()).add(name)
         self._link(each.distribution.site, folders)
 
-    def done(self) -> None:
-        """End the work; where whole folders are linked, let their libraries find each other as they do at home."""
+    def close(self) -> None:
+        """End the work."""
         os.close(self._at)
+
+    def libraries(self) -> None:
+        """Where whole folders are linked, let their libraries find each other as they do at home."""
         for prefix in self._libraries:
             for library in Path(prefix, "lib").glob("lib*"):
                 if ".so" in library.name or library.suffix == ".dylib":

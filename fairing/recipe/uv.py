@@ -121,8 +121,12 @@ def _key(question: Question, environment: Mapping[str, str]) -> str:
 def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, asked: Sequence[str]) -> str:
     from uv import find_uv_bin
 
+    try:
+        program = find_uv_bin()
+    except FileNotFoundError as gone:
+        raise DependencyError("uv, which resolves packages, is not there.", fix="Install it: pip install uv.") from gone
     done = subprocess.run(
-        [find_uv_bin(), *arguments],
+        [program, *arguments],
         cwd=folder,
         env=dict(environment),
         stdin=subprocess.DEVNULL,

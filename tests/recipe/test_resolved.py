@@ -111,6 +111,33 @@ def test_an_unchanged_set_is_resolved_once(place, offline):
     assert "uv was asked" in again.stderr
 
 
+def test_what_is_installed_is_taken_without_asking_uv_or_the_network(place):
+    place.install(place.wheel("tool"))
+    answer = place.run("""
+import fairing, tool
+fairing.train(lambda: tool.VERSION)
+import sys
+answer = [name for name in ("uv", "fairing.recipe.uv", "packaging") if name in sys.modules]
+""")
+    assert answer == []
+
+
+def test_an_editable_project_is_resolved_by_what_it_requires(place, offline):
+    installed(place.folder / "wheels", "cloudpickle")
+    place.install(place.wheel("below", "1.0", {"below.py": "N = 1\n"}))
+    project = place.folder / "project"
+    project.mkdir()
+    (project / "mine.py").write_text("import below\n")
+    (project / "pyproject.toml").write_text(
+        "[build-system]\nrequires = ['hatchling']\nbuild-backend = 'hatchling.build'\n"
+        "[project]\nname = 'mine'\nversion = '0.7'\ndependencies = ['below']\n"
+        "[tool.hatch.build]\ndev-mode-dirs = ['.']\n"
+    )
+    place.install("--editable", str(project))
+    code = "import fairing, mine\nanswer = fairing.train(lambda: mine.below.N, dependencies='resolved')"
+    assert place.run(code, **offline) == 1
+
+
 def test_what_is_stated_and_installed_is_taken_from_here(place, offline):
     place.install(place.wheel("tool", "1.5", extras=["x"], requires=['below; extra == "x"']), place.wheel("below"))
     answer = place.run(

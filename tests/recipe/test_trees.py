@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import missing
 from tests.dependencies.places import MAKE, Place
 
 
@@ -223,7 +224,7 @@ def test_whether_a_tree_is_new_is_known_before_it_is_made(place):
 def test_files_are_copied_where_they_cannot_be_linked(place, tmp_path):
     shm = Path("/dev/shm")
     if not shm.is_dir() or shm.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("there is no second file system here")
+        missing("there is no second file system")
     home = f"{shm}/fairing-test-{os.getpid()}"
     place.install(place.wheel("tool", files={"tool/__init__.py": "N = 9\n"}))
     try:
