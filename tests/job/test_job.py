@@ -371,3 +371,28 @@ def test_every_event_of_a_run_is_given_and_the_end_is_among_them():
 def _payload(data, **said):
     fields = {"python": ".".join(map(str, sys.version_info[:3])), "summary": "dict", **said}
     return Payload("cloudpickle", len(data), hashlib.sha256(data).hexdigest(), data, **fields)
+
+
+def test_the_error_of_a_run_that_missed_a_file_that_is_here_gives_the_option_to_add(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.csv").write_text("1")
+    monkeypatch.chdir(tmp_path)
+
+    def read():
+        from pathlib import Path
+
+        return Path("data/train.csv").read_text()
+
+    with pytest.raises(FileNotFoundError) as raised:
+        fairing.train(read)
+    assert "include=['data/train.csv']" in raised.value._render_traceback_()[-1]
+    assert fairing.train(read, include=["data/train.csv"]) == "1"
+
+
+def test_html_of_a_failed_job_escapes_what_the_run_said():
+    def fail():
+        raise ValueError("<script>")
+
+    job = fairing.submit(fail)
+    job.wait()
+    assert "<script>" not in job._repr_mimebundle_()["text/html"]

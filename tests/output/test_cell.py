@@ -113,7 +113,7 @@ def test_an_interrupt_leaves_the_run_going_says_how_to_follow_and_stops_run_all(
 
 def test_on_interrupt_cancel_cancels(kernel):
     cell = kernel.send(
-        "def f():\n    import time\n    print('begun', flush=True)\n    try:\n        time.sleep(60)\n"
+        "def f():\n    import time\n    try:\n        print('begun', flush=True)\n        time.sleep(60)\n"
         "    finally:\n        print('cleaned up')\nfairing.train(f, on_interrupt='cancel')"
     )
     kernel.until(lambda: "begun" in cell.text)

@@ -1,0 +1,62 @@
+"""Rich output and errors of a run in a cell, in a real kernel: as if the code had run there."""
+
+import base64
+import json
+
+from tests.output.front import plain
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def test_displays_come_in_order_with_text_and_updates_reach_them(kernel):
+    cell = kernel.run(
+        "def f():\n    print('before')\n    shown = display({'text/plain': 'one'}, raw=True, display_id=True)\n"
+        "    print('after')\n    shown.update({'text/plain': 'two'}, raw=True)\nfairing.train(f)"
+    )
+    kinds = [output.get("text") or output["data"]["text/plain"] for output in cell.outputs[1:]]
+    assert kinds == ["before\n", "two", "after\n"]
+
+
+def test_clearing_clears_the_output_and_keeps_the_card(kernel):
+    cell = kernel.run(
+        "def f():\n    from IPython.display import clear_output\n    print('old')\n"
+        "    clear_output()\n    print('new')\nfairing.train(f)"
+    )
+    assert cell.text == "new\n"
+    assert len(cell.cards) == 1
+
+
+def test_an_exception_is_raised_as_its_own_type_with_the_lines_of_the_run_and_none_of_ours(kernel):
+    kernel.run("class Mine(ValueError): pass\ndef g(depth):\n    raise Mine('too deep', depth)")
+    cell = kernel.run("fairing.train(g, (4,))")
+    shown = plain("\n".join(cell.error["traceback"]))
+    assert cell.error["ename"] == "Mine"
+    assert "raise Mine('too deep', depth)" in shown
+    assert shown.count("too deep', 4") == 1
+    assert "fairing/" not in shown and "api.py" not in shown
+    caught = kernel.run(
+        "try:\n    fairing.train(g, (4,))\nexcept Mine as error:\n    print(type(error) is Mine, error.args)"
+    )
+    assert caught.text == "True ('too deep', 4)\n"
+
+
+def test_scripts_are_not_shown_unless_trusted(kernel):
+    code = (
+        "def f():\n    from IPython.display import HTML, Javascript, display\n"
+        "    display(HTML('<b onclick=\"x()\">bold</b><script>x()</script>'))\n    display(Javascript('x()'))\n"
+    )
+    cell = kernel.run(code + "fairing.train(f)")
+    shown = json.dumps(cell.displays[1:])
+    assert "bold" in shown and "script>" not in shown and "onclick" not in shown
+    assert not any("application/javascript" in data for data in cell.displays)
+    trusted = kernel.run(code + "fairing.train(f, trust_html=True)")
+    assert any("application/javascript" in data for data in trusted.displays)
+
+
+def test_a_picture_arrives_as_it_was_made(kernel):
+    cell = kernel.run(
+        f"def f():\n    import base64\n    from IPython.display import Image, display\n"
+        f"    display(Image(base64.b64decode({PNG!r})))\nfairing.train(f)"
+    )
+    (data,) = [data for data in cell.displays if "image/png" in data]
+    assert base64.b64decode(data["image/png"]) == base64.b64decode(PNG)
