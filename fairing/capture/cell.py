@@ -171,7 +171,9 @@ def _carrier(tree: ast.Module, taken: list[str], namespace: Mapping[str, Any], l
     filename = f"<names of {label}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     code = next(each for each in compile(source, filename, "exec").co_consts if isinstance(each, types.CodeType))
-    carrier = types.FunctionType(code, namespace if isinstance(namespace, dict) else dict(namespace), "cell")
+    names = namespace if isinstance(namespace, dict) else dict(namespace)
+    names.setdefault("__name__", "__main__")  # as ``exec`` sets ``__builtins__``: functions are pickled with it
+    carrier = types.FunctionType(code, names, "cell")
     carrier.__module__ = "__main__"
     return carrier
 

@@ -12,7 +12,6 @@ import inspect
 import json
 import linecache
 import os
-import pickle
 import re
 import statistics
 import subprocess
@@ -24,29 +23,22 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from fairing.runtime.outcome import failure, payload
+from fairing.runtime import captured, outcome
 from fairing.runtime.tell import Teller
 
 
 def run(spec: dict[str, Any], pickled: bytes, tell: Teller) -> int:
     """Run the cell; tell the names that it brings back, or its exception."""
+    captured.share(str(Path(spec["code"]) / spec["entry"]["path"]))
     cell = json.loads((Path(spec["inputs"]) / "cell.json").read_bytes())
-    try:
+
+    def call() -> dict[str, Any]:
         names = _names(pickled)
         before = dict(names)
         _execute(cell, names)
-        brought = _bring(cell["bring"], names, before)
-    except SystemExit as leaving:
-        code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-        if code:
-            tell("failure", {"ename": "SystemExit", "evalue": str(leaving.code), "code": code})
-            return code
-        brought = {}
-    except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is told
-        tell("failure", failure(spec, _from(error, cell["label"])))
-        return 1
-    tell("result", {"payload": payload(spec, "result", brought)})
-    return 0
+        return _bring(cell["bring"], names, before)
+
+    return outcome.settle(spec, tell, call)
 
 
 TIMEIT = re.compile(r"^(\s*-[a-zA-Z](\s*\d+)?\s)*\s*")
@@ -113,20 +105,13 @@ class Shell:
 
 
 def _names(pickled: bytes) -> dict[str, Any]:
-    """Return the globals that the cell runs in, and make ``__main__`` look like them."""
-    carrier = pickle.loads(pickled)  # noqa: S301 - its hash was checked against the run's own description
-    names: dict[str, Any] = carrier.__globals__
-    names["__name__"] = "__main__"
-    main = sys.modules["__main__"]
-
-    def attribute(name: str) -> Any:
-        try:
-            return names[name]
-        except KeyError:
-            raise AttributeError(f"module '__main__' has no attribute {name!r}") from None
-
-    main.__getattr__ = attribute  # type: ignore[method-assign]
-    return names
+    """Return the names of ``__main__``, with those that the cell reads; the notebook's functions share them."""
+    main = sys.modules["__main__"].__dict__
+    came = captured.load(pickled).__globals__
+    if came is not main:  # names that were given to the API, and are no notebook's
+        main.update((name, value) for name, value in came.items() if not name.startswith("__"))
+    main["__name__"] = "__main__"
+    return main
 
 
 def _execute(cell: dict[str, Any], names: dict[str, Any]) -> None:
@@ -213,11 +198,3 @@ def _travels(value: Any) -> bool:
         return bool(cloudpickle.dumps(value))
     except Exception:  # noqa: BLE001 - a pickle may fail in any way
         return False
-
-
-def _from(error: BaseException, label: str) -> BaseException:
-    """Return the exception with a traceback whose first frame, which is not shown, stands before the cell's first."""
-    previous = trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename != label:
-        previous, trace = trace, trace.tb_next
-    return error.with_traceback(previous if trace is not None else error.__traceback__)
