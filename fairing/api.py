@@ -336,6 +336,9 @@ def run_cell(
     """
     given = said(locals())
     space = {} if names is None else names
+    if inside.here(given):
+        done = inside.submit(inside.cell, (source, space), None)
+        return done.result() if wait else done
     taken = take_cell(source, space, bring, given)
     if not wait:
         return start(*taken)

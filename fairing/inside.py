@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
 from typing import Any
@@ -53,6 +54,16 @@ def submit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[st
         return Done(function, call(function, args, kwargs))
     except Exception as error:  # noqa: BLE001 - a job gives its error to whoever asks for its value
         return Done(function, None, error)
+
+
+def cell(source: str, names: MutableMapping[str, Any]) -> None:
+    """Run the text of a cell in place, as a part of the cell that asks for it: what it sets is there at once."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None and names is shell.user_ns:
+        shell.run_cell(source).raise_error()
+        return
+    exec(compile(source, "cell", "exec"), names if isinstance(names, dict) else dict(names))  # noqa: S102 - it is asked for
 
 
 def notebook(path: object) -> Executed:

@@ -5,6 +5,8 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+import fairing
+
 CELLS = [
     "%load_ext fairing",
     "depth = 4\ndef double(n):\n    return 2 * n",
@@ -13,6 +15,7 @@ CELLS = [
     "job = %fairing submit double -p n=21",
     "%fairing result {job.handle}",
     "%fairing result {job.handle};",
+    "%%fairing\nclass Rich:\n    def _repr_html_(self):\n        return '<b>rich</b>'\nRich()",
 ]
 
 
@@ -20,6 +23,33 @@ CELLS = [
 def executed():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in CELLS])
     return NotebookClient(notebook, kernel_name="python3", timeout=120).execute().cells
+
+
+def test_inside_a_run_a_cell_runs_in_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cells = [
+        "%load_ext fairing\nimport os",
+        "%%fairing\nhere = os.environ['FAIRING_RUN']\nhere == os.environ['FAIRING_RUN']",
+        "here",
+    ]
+    cells += ["job = fairing.run_cell('later = 1', globals(), wait=False)\njob.status.phase, later"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in cells])
+    notebook.cells[0].source += "\nimport fairing"
+    nbformat.write(notebook, "nested.ipynb")
+    ran = fairing.run_notebook("nested.ipynb").notebook.cells
+    assert "True" in text(ran[1])
+    assert "nested" in text(ran[2])
+    assert text(ran[3]) == "('succeeded', 1)"
+
+
+def test_what_a_cell_shows_is_shown_as_if_it_had_run_here(rich):
+    shown = [each.data for each in rich.outputs if each.get("data", {}).get("text/html") == "<b>rich</b>"]
+    assert len(shown) == 1
+
+
+@pytest.fixture(scope="module")
+def rich(executed):
+    return executed[7]
 
 
 def text(cell):
