@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from fairing.capture import pickles as opcodes
 from fairing.environment.closure import closure, needs
 from fairing.environment.index import Distribution, canonical, distributions
 from fairing.environment.owners import owner
@@ -13,20 +12,20 @@ from fairing.environment.owners import owner
 ALWAYS = ("cloudpickle", "the runner loads your code with it")
 
 
-def find(imported: Mapping[str, str] | Iterable[str], pickles: Sequence[bytes] = ()) -> tuple[tuple[str, str], ...]:
+def find(imported: Mapping[str, str] | Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return the distributions that code needs, each with the reason, sorted by name; not what those require in turn.
 
     Args:
         imported: Dotted names of modules the code imports, each with where (``{"pandas": "import in train"}``), or
             the names alone. ``from x import y`` is ``"x.y"``: only so can the parts of a namespace be told apart.
-        pickles: The pickles that travel: the function, its arguments.
+            Modules that a pickle names count as imported: loading it imports them.
 
     Example:
         >>> find({"cloudpickle": "import in train"})
         (('cloudpickle', 'import in train'),)
     """
     found: dict[str, str] = {}
-    reasons = _reasons(imported, pickles)
+    reasons = _reasons(imported)
     above = {module[:at] for module in reasons for at, character in enumerate(module) if character == "."}
     for module, reason in reasons.items():
         for each in owner(module, parts=module not in above).distributions:
@@ -36,10 +35,10 @@ def find(imported: Mapping[str, str] | Iterable[str], pickles: Sequence[bytes] =
     return tuple(sorted(_with_engines(found).items()))
 
 
-def missing(imported: Mapping[str, str] | Iterable[str], pickles: Sequence[bytes] = ()) -> tuple[tuple[str, str], ...]:
+def missing(imported: Mapping[str, str] | Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return the modules that are imported and cannot be taken along, each with the reason."""
     found = {}
-    for module, reason in _reasons(imported, pickles).items():
+    for module, reason in _reasons(imported).items():
         top = module.partition(".")[0]
         if owner(module).missing and top not in _OURS:
             found[top] = f"{reason}, but no such module is installed here"
@@ -57,13 +56,8 @@ _FOR_DEVELOPERS = frozenset(
 )
 
 
-def _reasons(imported: Mapping[str, str] | Iterable[str], pickles: Sequence[bytes]) -> dict[str, str]:
+def _reasons(imported: Mapping[str, str] | Iterable[str]) -> dict[str, str]:
     reasons = dict(imported) if isinstance(imported, Mapping) else dict.fromkeys(imported, "import")
-    for data in pickles:
-        for module, name in opcodes.modules(data).items():
-            if reasons.get(module, "import").startswith("import") and name:  # the value says more than its module
-                reasons[module] = f"captured {module}.{name}"
-            reasons.setdefault(module, f"import {module}")
     return {module: reason for module, reason in reasons.items() if module and module != "__main__"}
 
 

@@ -55,7 +55,7 @@ def capture(
     found = modules.collect(_modules(code, values), root)
     credentials.refuse("your project", found.suspects, said.allow or ())
     data = files.take(said.include or (), root, Path.cwd())
-    needed = needs.needs(_reasons(found, code, values), (), said, root)
+    needed = needs.needs(_reasons(found, code, values), said, root)
     report = _report(name, code, values, found, said.gpus or 0)
     left_out = (*data.left_out, *needed.left_out)
     report = replace(report, requirements=needed.reasons, files=sizes(data.files), left_out=left_out)

@@ -32,25 +32,25 @@ class Needs(NamedTuple):
 
 def needs(
     imported: Mapping[str, str] | Iterable[str],
-    pickles: Sequence[bytes],
     said: Options,
     root: Path,
     installs: Sequence[str] = (),
+    also: Mapping[str, str] | None = None,
 ) -> Needs:
     """Return what code needs.
 
     Args:
         imported: Dotted names of modules that are not local, each with the reason, or the names alone.
-        pickles: The pickles that travel.
         said: The options: ``requirements``, ``groups``, ``dependencies``.
         root: The project's folder.
         installs: Requirements of cells that install packages.
+        also: Distributions that are needed in any case, with the reasons.
 
     Raises:
         DependencyError: A stated requirement is none, or a file or a group of them is not there.
 
     Example:
-        >>> needs(["cloudpickle"], (), Options(), Path()).requires
+        >>> needs(["cloudpickle"], Options(), Path()).requires
         ('cloudpickle',)
     """
     stated: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ def needs(
 
         stated, indexes = requirements.stated(said, root)
     reasons = imported if isinstance(imported, Mapping) else {name: f"import {name}" for name in sorted(imported)}
-    found = dependencies.find(reasons, pickles)
+    found = tuple(sorted({**(also or {}), **dict(dependencies.find(reasons))}.items()))
     requires = tuple(name for name, _ in found)
     explicit = tuple(dict.fromkeys((*stated, *installs)))
     return Needs(
@@ -73,17 +73,15 @@ def needs(
             *((text, "stated") for text in stated),
             *((text, "installed by a cell") for text in installs if text not in stated),
         ),
-        left_out=(*_missing(reasons, pickles, explicit), *dependencies.absent(requires)),
+        left_out=(*_missing(reasons, explicit), *dependencies.absent(requires)),
     )
 
 
-def _missing(
-    reasons: Mapping[str, str], pickles: Sequence[bytes], explicit: Sequence[str]
-) -> tuple[tuple[str, str], ...]:
+def _missing(reasons: Mapping[str, str], explicit: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Leave out what is stated under the module's own name: it will be there."""
     stated = {text.lower().replace("-", "_") for text in explicit}
     return tuple(
         (name, why)
-        for name, why in dependencies.missing(reasons, pickles)
+        for name, why in dependencies.missing(reasons)
         if not any(text.startswith(name.lower()) for text in stated)
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fairing.capture import cells, credentials, dependencies, files, ipynb, modules
+from fairing.capture import cells, credentials, files, ipynb, modules, needs
 from fairing.capture.installs import Installs
 from fairing.capture.ipynb import Source
 from fairing.errors import CaptureError
@@ -45,7 +45,7 @@ def capture(
     Args:
         source: The notebook.
         parameters: Values for its ``parameters`` cell.
-        said: Options: ``include``, ``allow``, ``requirements``.
+        said: Options: ``include``, ``allow``, ``requirements``, ``groups``, ``dependencies``.
         settings: How the run executes it.
 
     Raises:
@@ -67,8 +67,7 @@ def capture(
         credentials.refuse("your project", local.suspects, allow)
         outer = {name: why for name, why in names.items() if name in local.external}
         outer |= dict.fromkeys(local.external - outer.keys(), "import in a local module")
-        needed = tuple(sorted({**_RUNNER, **_widgets(outer), **dict(dependencies.find(outer))}.items()))
-        absent = dependencies.missing(outer)
+        needed = needs.needs(outer, said, root, installs.requirements, {**_RUNNER, **_widgets(outer)})
     taken = files.take(said.include or (), root, source.folder)
     data = json.dumps(shipped, sort_keys=True).encode()
     entry = Entry("notebook", "entry.ipynb", hashlib.sha256(data).hexdigest(), source.name)
@@ -76,19 +75,21 @@ def capture(
     bundle = Bundle(
         entry=entry,
         files=tuple(inside[path] for path in sorted(inside)),
-        requires=tuple(name for name, _ in needed),
-        explicit=tuple(installs.requirements),
+        requires=needed.requires,
+        explicit=needed.explicit,
         python=platform.python_version(),
         roots=local.roots,
         data=tuple(file.path for file in taken.files),
+        dependencies=needed.dependencies,
+        indexes=needed.indexes,
     )
     report = Report(
         entry=source.name,
         kind="notebook",
         files=tuple((file.path, _size(file)) for file in taken.files),
         modules=local.names,
-        requirements=(*needed, *((text, "installed by a cell") for text in installs.requirements)),
-        left_out=(*source.left_out, *installs.left_out, *taken.left_out, *absent),
+        requirements=needed.reasons,
+        left_out=(*source.left_out, *installs.left_out, *taken.left_out, *needed.left_out),
         warnings=(*notes, *local.warnings),
     )
     inputs = (File("notebook.json", json.dumps(beside).encode()),)

@@ -39,7 +39,7 @@ def capture(path: str, arguments: tuple[str, ...], said: Options) -> Captured:
         found = modules.collect(imports.of_source(source.decode("utf-8", "replace")), root)
     credentials.refuse("your project", found.suspects, said.allow or ())
     data = files.take(said.include or (), root, Path.cwd())
-    needed = needs.needs(found.external, (), said, root)
+    needed = needs.needs(found.external, said, root)
     entry = Entry("script", _place(script, root), hashlib.sha256(source).hexdigest(), script.stem, arguments)
     taken = {file.path: file for file in (*found.files, *data.files, File(entry.path, source))}
     bundle = Bundle(

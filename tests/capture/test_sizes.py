@@ -145,7 +145,7 @@ def test_every_module_that_the_opcodes_name_was_seen_while_it_was_written():
     from sklearn.preprocessing import StandardScaler
     from sklearn.tree import DecisionTreeClassifier
 
-    from fairing.capture.pickles import modules
+    from tests.opcodes import modules
 
     table = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": pd.to_datetime(["2024-01-01", "2024-01-02"])})
     values = [

@@ -9,7 +9,7 @@ import pytest
 from nbclient import NotebookClient
 
 from tests.conftest import missing, needs
-from tests.versions.lanes import UV
+from tests.versions.lanes import ROOT, UV
 
 
 def test_an_import_in_an_earlier_cell_is_taken_along(place, monkeypatch):
@@ -37,6 +37,17 @@ def test_the_kernel_itself_is_no_engine_of_what_runs_in_it(place, monkeypatch):
     NotebookClient(notebook, kernel_name="place", timeout=60).execute(cwd=str(place.work))
     (result,) = (each for each in notebook.cells[2].outputs if each.output_type == "execute_result")
     assert result.data["text/plain"] == "['cloudpickle', 'ipython']"
+
+
+def test_what_is_stated_for_a_notebook_or_a_script_is_taken_along(place):
+    place.install(place.wheel("plugin", "3.0"))
+    source = "from importlib.metadata import version\nassert version('plugin') == '3.0'"
+    (place.work / "script.py").write_text(source)
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), place.work / "book.ipynb")
+    for subject in ("book.ipynb", "script.py"):
+        code = f"import fairing\njob = fairing.submit({subject!r}{{}})\njob.result()"
+        assert place.run(code.format(""), check=False).returncode
+        assert place.run(code.format(", requirements=['plugin']"), check=False).returncode == 0, place.errors
 
 
 def test_a_name_imported_from_a_module_brings_its_package_and_what_that_requires(place):
@@ -270,11 +281,11 @@ answer = names("outer"), names("Outer[Full]"), names("circle"), closure(["inner"
     assert answer == [["outer"], everything, everything, [["gone", ""]]]
 
 
-def test_the_lines_of_a_pickle_tell_every_module_that_loading_it_imports():
+def test_the_opcodes_of_a_pickle_tell_every_module_that_loading_it_imports():
     code = """
 import collections, fractions, io, pickle, sys, decimal
 import cloudpickle
-from fairing.capture.pickles import modules
+from tests.opcodes import modules
 class Noting(pickle.Unpickler):
     def find_class(self, module, name):
         seen.add(module)
@@ -295,5 +306,5 @@ for value in values:
 assert "decimal" in modules(cloudpickle.dumps(uses))
 print(json.dumps("fine"))
 """
-    ran = subprocess.run([sys.executable, "-c", f"import json\n{code}"], capture_output=True, text=True)
+    ran = subprocess.run([sys.executable, "-c", f"import json\n{code}"], cwd=ROOT, capture_output=True, text=True)
     assert ran.stdout.strip() and json.loads(ran.stdout) == "fine", ran.stderr
