@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fairing.capture.imports import home
 from fairing.errors import CaptureError
 
 DEPTH = 3  # levels of dicts, lists and attributes that are looked into
@@ -178,7 +179,7 @@ def _look(path: str, names: tuple[str, ...], value: object, depth: int, left: li
 
 def _inside(path: str, value: Any) -> Iterator[tuple[str, str | None, Any]]:
     """Give the parts of a value: the way to each, its name if it has one, and itself."""
-    if isinstance(value, Mapping) and type(value).__module__ in {"builtins", "collections", "types", "__main__"}:
+    if isinstance(value, Mapping) and home(value) in {"builtins", "collections", "types", "__main__"}:
         for key, each in list(value.items())[:MANY]:
             yield f"{path}[{key!r}]" if isinstance(key, str) else path, key if isinstance(key, str) else None, each
     elif type(value) in {list, tuple, set, frozenset}:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from fairing.capture.imports import home
 from fairing.errors import CaptureError
 
 Fails = Callable[[Any], "Exception | None"]
@@ -94,7 +95,7 @@ def _attributes(path: str, owner: str, value: Any) -> Iterator[tuple[str, str, A
     for name in getattr(type(value), "__slots__", ()):
         if isinstance(name, str) and hasattr(value, name):
             yield f"{path}.{name}" if path else name, owner, getattr(value, name)
-    if type(value).__module__ == "__main__":
+    if home(value) == "__main__":
         yield type(value).__name__, owner, type(value)
 
 
@@ -145,7 +146,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
 
 def _known(path: str, value: Any) -> tuple[str, str]:
     """Return why something cannot be taken along, and what to do, for what people often meet."""
-    if path == "get_ipython" or type(value).__module__.startswith(("IPython.core.interactiveshell", "ipykernel.")):
+    if path == "get_ipython" or home(value).startswith(("IPython.core.interactiveshell", "ipykernel.")):
         return "get_ipython() is this kernel itself.", "Leave it out of the function: the run has no kernel."
     name = _type(value)
     for start, why, fix in _KNOWN:
@@ -155,4 +156,4 @@ def _known(path: str, value: Any) -> tuple[str, str]:
 
 
 def _type(value: Any) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+    return f"{home(value)}.{type(value).__qualname__}"

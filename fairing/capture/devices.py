@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from fairing.capture.imports import home
 from fairing.capture.pickled import Name
 
 _TYPES = frozenset(
@@ -36,7 +37,7 @@ def warnings(names: Iterable[Name], gpus: int) -> Iterator[str]:
     if gpus:
         for each in names:
             if decided(each.name, each.value):
-                kind = " (a torch.device)" if type(each.value).__module__.partition(".")[0] == "torch" else ""
+                kind = " (a torch.device)" if home(each.value).partition(".")[0] == "torch" else ""
                 yield (
                     f"{each.name}{kind} of {each.owner} was decided by the devices of this machine: "
                     "decide it inside the function."
@@ -45,8 +46,7 @@ def warnings(names: Iterable[Name], gpus: int) -> Iterator[str]:
 
 def decided(name: str, value: object) -> bool:
     """Whether a value is a device, or has the name and form of what a device check says."""
-    kind = type(value)
-    if (kind.__module__.partition(".")[0], kind.__name__) in _TYPES:
+    if (home(value).partition(".")[0], type(value).__name__) in _TYPES:
         return True
     if isinstance(value, bool):
         return bool(_FLAG.search(name))

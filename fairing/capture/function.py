@@ -59,23 +59,7 @@ def capture(
     report = _report(name, code, values, found, said.gpus or 0)
     left_out = (*data.left_out, *needed.left_out)
     report = replace(report, requirements=needed.reasons, files=sizes(data.files), left_out=left_out)
-    entry = Entry("function", ENTRY, hashlib.sha256(code.data).hexdigest(), name)
-    taken = {file.path: file for file in (*found.files, *data.files, File(ENTRY, code.data))}
-    bundle = Bundle(
-        entry=entry,
-        files=tuple(taken.values()),
-        requires=needed.requires,
-        explicit=needed.explicit,
-        python=platform.python_version(),
-        roots=found.roots,
-        data=tuple(file.path for file in data.files),
-        dependencies=needed.dependencies,
-        indexes=needed.indexes,
-    )
-    texts = sources.lines(
-        (each for each, _ in (*code.codes, *values.codes)), (str(file.content) for file in found.files)
-    )
-    return Captured(bundle, (File(ARGUMENTS, values.data), File(SOURCES, sources.wire(texts))), report)
+    return Captured(_bundle(name, code.data, found, data, needed), _inputs(code, values, found), report)
 
 
 def called(function: Any) -> str:
@@ -157,6 +141,27 @@ def constants(name: str, values: Iterable[Any]) -> Iterator[credentials.Suspect]
         if isinstance(value, str | bytes | tuple | frozenset):
             for suspect in credentials.suspects("", value):
                 yield credentials.text_in("the code", (name,), suspect.why)
+
+
+def _bundle(name: str, entry: bytes, found: modules.Modules, data: files.Taken, needed: needs.Needs) -> Bundle:
+    taken = {file.path: file for file in (*found.files, *data.files, File(ENTRY, entry))}
+    return Bundle(
+        entry=Entry("function", ENTRY, hashlib.sha256(entry).hexdigest(), name),
+        files=tuple(taken.values()),
+        requires=needed.requires,
+        explicit=needed.explicit,
+        python=platform.python_version(),
+        roots=found.roots,
+        data=tuple(file.path for file in data.files),
+        dependencies=needed.dependencies,
+        indexes=needed.indexes,
+    )
+
+
+def _inputs(code: pickled.Pickled, values: pickled.Pickled, found: modules.Modules) -> tuple[File, ...]:
+    by_value = (each for each, _ in (*code.codes, *values.codes))
+    texts = sources.lines(by_value, (str(file.content) for file in found.files))
+    return (File(ARGUMENTS, values.data), File(SOURCES, sources.wire(texts)))
 
 
 def _report(name: str, code: pickled.Pickled, values: pickled.Pickled, found: modules.Modules, gpus: int) -> Report:

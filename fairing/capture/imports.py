@@ -83,6 +83,17 @@ def parents(name: str) -> Iterator[str]:
         yield ".".join(parts[:end])
 
 
+def home(value: object) -> str:
+    """Return the module of a value's type; some types of C have something else under that name.
+
+    Example:
+        >>> home(1), home(re.compile("a"))
+        ('builtins', 're')
+    """
+    module = type(value).__module__
+    return module if isinstance(module, str) else ""
+
+
 def _imports(code: CodeType, package: str) -> Iterator[str]:
     constants: list[object] = [0, None]
     for step in dis.get_instructions(code):

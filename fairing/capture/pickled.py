@@ -26,7 +26,7 @@ from typing import Any
 import cloudpickle
 
 from fairing.capture import culprit
-from fairing.capture.imports import nested
+from fairing.capture.imports import home, nested
 from fairing.errors import CaptureError
 from fairing.spec import Global
 
@@ -195,7 +195,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
         return reduced
 
     def _data(self, value: Any) -> None:
-        module = type(value).__module__
+        module = home(value)
         try:
             named = value.__module__, getattr(value, "__qualname__", type(value).__name__)
         except Exception:  # noqa: BLE001 - a proxy may do anything when it is asked for what it stands for
@@ -322,7 +322,7 @@ def _uses(pickler: _Pickler, owner: str, value: Any) -> tuple[list[Name], list[t
 
 def _held(value: Any) -> list[Any]:
     """Return the functions in a container or an object: their names count, and are looked at, as any other's."""
-    if isinstance(value, Mapping) and type(value).__module__ == "builtins":
+    if isinstance(value, Mapping) and home(value) == "builtins":
         parts: Iterable[Any] = value.values()
     elif isinstance(value, list | tuple | set | frozenset):
         parts = value
@@ -361,7 +361,7 @@ def _process(value: Any) -> Any:
     """Return how to find, in the run, what there is once in each process: its environment, its exit."""
     if value is os.environ:
         return getattr, (os, "environ")
-    if type(value).__module__ == "IPython.core.autocall":
+    if home(value) == "IPython.core.autocall":
         return getattr, (sys, "exit")
     return None
 

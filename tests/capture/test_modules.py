@@ -1,6 +1,7 @@
 """The user's own modules travel by source, transitively, and are imported in the run."""
 
 import importlib
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import fairing
 from fairing.capture import modules
 from fairing.capture.function import capture
+from tests.conftest import missing
 
 
 @pytest.fixture(autouse=True)
@@ -253,6 +255,8 @@ def test_an_editable_install_travels_by_source(project, tmp_path_factory, monkey
     import site
     import subprocess
 
+    if importlib.util.find_spec("hatchling") is None:
+        missing("hatchling is not installed")
     home = tmp_path_factory.mktemp("editable")
     package(home / "src/workshop")
     write(home, src__workshop__tools="def f(): return 'editable'\n")
