@@ -67,7 +67,8 @@ def take(patterns: Sequence[str], root: Path, folder: Path | None = None) -> Tak
             search.drop(pattern[1:])
             continue
         places = dict.fromkeys(place.resolve() for place in (folder, root) if place is not None)
-        if not any(search.find(place, pattern) for place in places):
+        within = _upwards(pattern, (folder or root).resolve(), root.resolve())
+        if not any(search.find(place, within) for place in places):
             raise _nothing(pattern, root, search.passed)
     return search.result()
 
@@ -139,6 +140,14 @@ class _Search:
         mode = 0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644
         self.found[name] = File(name, path, mode)
         return True
+
+
+def _upwards(pattern: str, folder: Path, root: Path) -> str:
+    """Return a pattern that goes up from a folder of the project as one from the project's own."""
+    if ".." not in PurePosixPath(pattern).parts:
+        return pattern
+    path = Path(os.path.normpath(folder / pattern))  # not resolved: links keep their names, and globs are no paths
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else pattern
 
 
 def _relative(place: Path, pattern: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -24,25 +25,17 @@ def hint(missing: str, root: Path | None = None) -> str:
 
 
 def _path(missing: str, root: Path) -> str:
-    if Path(missing).is_absolute():
-        here = Path(missing)
-        for place in (Path.cwd(), root):
-            if here.exists() and here.is_relative_to(place):
-                name = here.relative_to(place).as_posix()
-                return f"{missing} is here: take it along with include=[{name!r}] and open it as {name!r}."
-        if here.exists():
-            return (
-                f"{missing} is here, outside of the project: copy it into {root} and take it along with include=[...]."
-            )
+    here = Path(os.path.normpath(Path.cwd() / missing))  # not resolved: a link is taken by its own name
+    if not here.exists() and not Path(missing).is_absolute():
+        here = root / missing
+    if not here.exists():
         return ""
     for place in (Path.cwd(), root):
-        here = place / missing
-        if here.exists() and here.resolve().is_relative_to(place.resolve()):
-            name = here.resolve().relative_to(place.resolve()).as_posix()
-            return f"It is here: take it along with include=[{name!r}]."
-        if here.exists():
-            return f"It is here, outside of {place}: copy it into the project and take it along with include=[...]."
-    return ""
+        if here.is_relative_to(place):
+            name = here.relative_to(place).as_posix()
+            opened = "" if name == os.path.normpath(missing) else f" and open it as {name!r}"
+            return f"It is here: take it along with include=[{name!r}]{opened}."
+    return f"It is here, outside of the project: copy it into {root} and take it along with include=[...]."
 
 
 def _module(missing: str, root: Path) -> str:

@@ -122,6 +122,14 @@ def test_a_file_is_found_from_the_folder_of_the_notebook_first(data):
     assert {file.path: file.read() for file in taken.files} == {"data/a.csv": b"near", "conf/x.yaml": b"conf/x.yaml"}
 
 
+def test_a_path_upwards_from_the_notebook_s_folder_stays_in_the_project(data):
+    (data / "notebooks").mkdir()
+    assert names(data, "../data/a.csv", folder=data / "notebooks") == ["data/a.csv"]
+    assert names(data, "../data/*.csv", folder=data / "notebooks") == ["data/a.csv", "data/b.csv"]
+    with pytest.raises(CaptureError, match="Files outside the project"):
+        take(["../../etc/passwd"], data, data / "notebooks")
+
+
 def test_an_executable_file_stays_executable(project):
     (project / "run.sh").write_text("#!/bin/sh\n")
     (project / "run.sh").chmod(0o700)

@@ -112,11 +112,20 @@ def files(project):
 
 def test_a_missing_path_that_exists_here_gives_the_option(files):
     assert hint("data/train.csv") == "It is here: take it along with include=['data/train.csv']."
-    assert "include=['data/train.csv']" in hint("./data/train.csv")
-    assert hint(str(files / "data/train.csv")).endswith(
-        "take it along with include=['data/train.csv'] and open it as 'data/train.csv'."
+    assert hint("./data/train.csv") == hint("data/train.csv")
+    assert hint(str(files / "data/train.csv")) == (
+        "It is here: take it along with include=['data/train.csv'] and open it as 'data/train.csv'."
     )
     assert "include=['data']" in hint("data")
+
+
+def test_a_missing_path_above_the_notebook_s_folder_gives_the_option(files, monkeypatch):
+    (files / "notebooks").mkdir()
+    monkeypatch.chdir(files / "notebooks")
+    assert hint("../data/train.csv") == (
+        "It is here: take it along with include=['data/train.csv'] and open it as 'data/train.csv'."
+    )
+    assert fairing.preview(len, args=([],), include=["data/train.csv"]).files == (("data/train.csv", 4),)
 
 
 def test_a_missing_path_that_is_nowhere_gives_nothing(files):

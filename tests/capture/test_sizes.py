@@ -4,6 +4,8 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
 
 from fairing.capture import pickled
 from fairing.capture.function import capture
@@ -177,3 +179,25 @@ def test_functions_in_containers_are_looked_into():
     several = [build]
     assert "table" in listed(capture(lambda: builders["a"]()))
     assert "table" in listed(capture(lambda: several[0]()))
+
+
+_UNTIMED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+_DATA = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text() | some.binary(),
+    lambda inner: some.lists(inner) | some.dictionaries(some.text(), inner) | some.tuples(inner, inner),
+    max_leaves=30,
+)
+
+
+@_UNTIMED
+@given(some.dictionaries(some.text(), _DATA))
+def test_whatever_is_measured_loads_as_it_was(values):
+    taken = pickled.take(values, "values", values)
+    assert pickle.loads(taken.data) == values
+    assert [each.name for each in taken.globals] == list(values)
+
+
+@_UNTIMED
+@given(_DATA)
+def test_measuring_a_part_twice_changes_nothing(value):
+    assert pickle.loads(pickled.take([value, value], "both", {"a": value, "b": value}).data) == [value, value]
