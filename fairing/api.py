@@ -171,8 +171,10 @@ def submit(
         >>> job = submit("train.py", args=["--depth", "8"])  # doctest: +SKIP
     """
     given = said(locals())
-    if callable(subject) and inside.here(given):
+    if inside.here(given) and callable(subject):
         return inside.submit(subject, args, kwargs)
+    if inside.here(given) and str(subject).endswith(".ipynb"):
+        return inside.Done(run_notebook, inside.notebook(subject))
     return start(*take(subject, args, kwargs, given))
 
 

@@ -14,13 +14,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairing.errors import ConfigError
 from fairing.events import Event, FileInfo, Phase, Source, Stamp, Status
 from fairing.job import Job
-from fairing.notebook import Executed
 from fairing.spec import Handle
+
+if TYPE_CHECKING:
+    from fairing.notebook import Executed
 
 RUN = "FAIRING_RUN"
 """The variable that every run has: its name."""
@@ -74,6 +76,8 @@ def notebook(path: object) -> Executed:
     """
     mine = os.environ.get(NOTEBOOK)
     if mine is not None and (path is None or PurePath(str(path)).name == mine):
+        from fairing.notebook import Executed
+
         return Executed(None)
     raise ConfigError(
         f"{path or 'The notebook'} cannot be run from inside a run.",

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import nbformat
+
 from fairing import plugins
 from fairing.errors import CellFailed, ConfigError, FairingError
 from fairing.events import CellStatus, Clear, Display, Event, Failure, Text
@@ -51,8 +53,6 @@ class NotebookJob(Job):
     def __init__(
         self, handle: Handle, report: Report | None, document: dict[str, Any], hint: Hint | None = None
     ) -> None:
-        import nbformat
-
         super().__init__(handle, report, hint)
         self.notebook = nbformat.from_dict(document)
         self.path: Path | None = None
@@ -118,6 +118,7 @@ class _Merging(Beats):
         super().__init__(job, every)
         self._notebook = job
         self._written = 0.0
+        self._changed = False
 
     def __next__(self) -> Event | None:
         while True:
@@ -128,13 +129,20 @@ class _Merging(Beats):
                 gather(self._notebook.handle, self._notebook.notebook)
                 raise
             if event is None:
+                self._write()
                 return None
             self._notebook._merging.show(event)
-            if isinstance(event, CellStatus) and time.monotonic() - self._written > WRITE_EVERY:
-                self._written = time.monotonic()
-                self._notebook.write()
+            self._changed = True
+            if isinstance(event, CellStatus):
+                self._write()
             if event.at.cell is None or not isinstance(event, Text | Display | Clear):
                 return event
+
+    def _write(self) -> None:
+        if self._changed and time.monotonic() - self._written > WRITE_EVERY:
+            self._notebook.write()
+            self._written = time.monotonic()
+            self._changed = False
 
     def close(self) -> None:
         """Stop following; what is known is written."""
@@ -144,8 +152,6 @@ class _Merging(Beats):
 
 def gather(handle: Handle, notebook: Any) -> None:
     """Take from the run's own copy what no event tells: the state of widgets, times, the language's version."""
-    import nbformat
-
     with suppress(FairingError, OSError, ValueError):
         stream = plugins.deployer(handle.deployer).read(handle, _SPOOLED)
         theirs = json.loads(b"".join(stream))
@@ -180,8 +186,6 @@ def destination(output: str | os.PathLike[str] | None, name: str, folder: Path) 
 
 def write(notebook: Any, path: Path) -> None:
     """Write a notebook file; whoever reads it meanwhile sees the old one or the new one."""
-    import nbformat
-
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_bytes(f"{nbformat.writes(notebook)}\n".encode("utf-8", "replace"))
     part.replace(path)

@@ -173,12 +173,15 @@ def launched(captured: Captured, target: Target, settled: Options, report: Repor
     """Launch what was captured; what the stages say goes to ``report``."""
     from fairing import launch  # here, since inside a run the verbs work without what the stages need
 
+    if captured.document is not None:
+        from fairing.notebook import (
+            NotebookJob,
+        )  # before the run starts: importing it takes time, and may be interrupted
+
     handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, report)
     state.record(str(handle))
     if captured.document is None:
         return Job(handle, captured.report, _hint)
-    from fairing.notebook import NotebookJob
-
     return NotebookJob(handle, captured.report, captured.document, _hint)
 
 

@@ -8,7 +8,6 @@ import re
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -29,6 +28,8 @@ _MISSES = frozenset({"ModuleNotFoundError", "FileNotFoundError"})
 _MISSING = re.compile(r"(?:No module named|No such file or directory:) '([^']+)'")
 _OTHERS = ("comm", "status", "execute_input")
 
+_LATE = frozenset({"stream", "display_data", "update_display_data", "clear_output", "comm_open", "comm_msg"})
+
 REDRAW = 0.5
 """Seconds between two states of a widget."""
 
@@ -48,18 +49,18 @@ class Client(NotebookClient):  # type: ignore[misc]  # nbclient's types are not 
 
     Args:
         notebook: The notebook.
+        kernel: Its kernel, not yet started.
         tell: Takes events.
         settings: What ``notebook.json`` says.
-        own: A folder for the kernel's sockets; a socket's path may have about 100 bytes.
     """
 
-    def __init__(self, notebook: dict[str, Any], tell: Teller, settings: dict[str, Any], own: Path) -> None:
+    def __init__(self, notebook: dict[str, Any], kernel: Kernel, tell: Teller, settings: dict[str, Any]) -> None:
         log = logging.getLogger("fairing.notebook")
         log.addHandler(logging.NullHandler())
         log.propagate = False
         super().__init__(
             nbformat.from_dict(notebook),
-            km=Kernel(transport="ipc", ip=str(own / "kernel"), connection_file=str(own / "kernel.json")),
+            km=kernel,
             timeout=settings.get("cell_timeout"),
             startup_timeout=settings.get("start_timeout") or 60,
             log=log,
@@ -69,6 +70,7 @@ class Client(NotebookClient):  # type: ignore[misc]  # nbclient's types are not 
         self._error: dict[str, Any] | None = None
         self._shown: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = {}
         self._changed: set[str] = set()
+        self._asked: dict[str, int] = {}
         self._drawn = 0.0
         self.cancelled = False
         """Whether the run was asked to end."""
@@ -142,6 +144,18 @@ class Client(NotebookClient):  # type: ignore[misc]  # nbclient's types are not 
         elif kind == "error":
             self._raised(cell_index, content)
         return None
+
+    async def _async_poll_output_msg(self, parent_msg_id: str, cell: Any, cell_index: int) -> None:
+        """Take a cell's messages until it is done; nbclient drops those of a cell before, as of a thread it started."""
+        self._asked[parent_msg_id] = cell_index
+        while True:
+            msg = await ensure_async(self.kc.iopub_channel.get_msg(timeout=None))
+            index = self._asked.get(msg["parent_header"].get("msg_id"))
+            try:
+                if index == cell_index or (index is not None and msg["msg_type"] in _LATE):
+                    self.process_message(msg, self.nb.cells[index], index)
+            except CellExecutionComplete:
+                return
 
     def _other(self, msg: dict[str, Any], cell: Any, index: int) -> Any:
         try:

@@ -24,7 +24,6 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +34,8 @@ NAME = "notebook.ipynb"
 INLINE = 600 * 1024
 """Bytes of an executed notebook that travel through the log too; more are in the file of the spool alone."""
 
-ROOM = 70
-"""Characters that the path of a folder may have in which sockets are opened."""
+ROOM = 80
+"""Characters that the names of sockets may begin with; a socket's path has about 100 at most."""
 
 _FOLDERS = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_CONFIG_PATH", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
 
@@ -49,20 +48,23 @@ def run(spec: dict[str, Any], data: bytes, tell: Teller) -> int:
         index, source = settings["injected"]
         notebook["cells"][index]["source"] = source
     failed: dict[str, Any] | None = None
-    with _own(Path(spec["spool"])) as own:
-        environment = _environment(spec["entry"]["name"], own)
-        from fairing.runtime.kernel import Client  # here, since only notebooks have nbclient, and it reads variables
+    own = Path(spec["spool"]) / "jupyter"
+    own.mkdir(mode=0o700, exist_ok=True)
+    environment = _environment(spec["entry"]["name"], own)
+    from fairing.runtime import kernel  # here, since only notebooks have nbclient, and it reads those variables
 
-        client = Client(notebook, tell, settings, own)
-        try:
-            failed = asyncio.run(_execute(client, spec, environment, tell))
-        except Exception as error:  # noqa: BLE001 - whatever keeps a kernel from starting or answering is told
-            failed = {"ename": type(error).__name__, "evalue": str(error), "code": 1}
-            failed["traceback"] = traceback.format_exception(type(error), error, error.__traceback__)
-            tell("failure", failed)
-        finally:
-            executed = json.dumps(client.executed(), indent=1, ensure_ascii=False).encode("utf-8", "replace")
-            (Path(spec["spool"]) / NAME).write_bytes(executed)
+    sockets = _sockets(own, Path(spec["work"]))
+    mine = kernel.Kernel(transport="ipc", ip=sockets, connection_file=str(own / "kernel.json"))
+    client = kernel.Client(notebook, mine, tell, settings)
+    try:
+        failed = asyncio.run(_execute(client, spec, environment, tell))
+    except Exception as error:  # noqa: BLE001 - whatever keeps a kernel from starting or answering is told
+        failed = {"ename": type(error).__name__, "evalue": str(error), "code": 1}
+        failed["traceback"] = traceback.format_exception(type(error), error, error.__traceback__)
+        tell("failure", failed)
+    finally:
+        executed = json.dumps(client.executed(), indent=1, ensure_ascii=False).encode("utf-8", "replace")
+        (Path(spec["spool"]) / NAME).write_bytes(executed)
     if client.cancelled:
         return 128 + signal.SIGTERM
     if failed is None:
@@ -111,29 +113,21 @@ def _settings(spec: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-@contextlib.contextmanager
-def _own(spool: Path) -> Iterator[Path]:
-    """Give a folder for what Jupyter writes: its sockets, its configuration, its history."""
-    if len(str(spool)) < ROOM:
-        own = spool / "jupyter"
-        own.mkdir(mode=0o700, exist_ok=True)
-        yield own
-    else:
-        with tempfile.TemporaryDirectory(prefix="fairing-") as folder:
-            yield Path(folder)
+def _sockets(own: Path, work: Path) -> str:
+    """Return how the names of the kernel's sockets begin: seen from the working folder, where both sides start."""
+    near = os.path.relpath(own / "kernel", work)
+    return near if len(near) < ROOM else str(Path(tempfile.mkdtemp(prefix="fairing-")) / "kernel")
 
 
 def _environment(name: str, own: Path) -> dict[str, str]:
     """Return the kernel's environment: this run's modules, and nothing of the person's own Jupyter and IPython."""
     os.environ.update(dict.fromkeys(_FOLDERS, str(own)), JUPYTER_PLATFORM_DIRS="1")
     elsewhere = (sys.prefix, sys.base_prefix)
-    backend = os.environ.get("MPLBACKEND", "agg")
     # Where it is set, ipykernel does not catch what children and C code print; here no test is running.
     inherited = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}
     return {
         **inherited,
         "FAIRING_NOTEBOOK": name,
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline" if backend == "agg" else backend,
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path and not path.startswith(elsewhere)),
     }

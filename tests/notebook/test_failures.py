@@ -3,6 +3,10 @@
 import os
 import pickle
 import re
+import signal
+import subprocess
+import sys
+from threading import Event
 
 import nbformat
 import pytest
@@ -93,3 +97,30 @@ def test_output_of_a_cell_comes_while_the_cell_runs(write_notebook, tmp_path):
             assert running == "started"
             fifo.write_text("went on")
     assert text(job.result().notebook.cells[0]) == "waiting\nwent on\n"
+
+
+def test_ctrl_c_leaves_the_run_going_and_writes_what_there_is(write_notebook, tmp_path):
+    started, go, written, waiting = tmp_path / "started", tmp_path / "go", tmp_path / "work-output.ipynb", Event()
+    os.mkfifo(started)
+    os.mkfifo(go)
+    path = write_notebook("print('before')", f"open({str(started)!r}, 'w').close()\nprint(open({str(go)!r}).read())")
+    program = f"import fairing; fairing.run_notebook({str(path)!r}, name='left-alone')"
+    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) as process:
+        started.read_text()
+        while not written.exists() or not nbformat.read(written, as_version=4).cells[0].outputs:
+            assert process.poll() is None
+            waiting.wait(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert b"The run goes on" in said
+    assert process.returncode != 0
+    (job,) = [job for job in fairing.jobs() if job.handle.parts[0].startswith("left-alone")]
+    assert job.status.phase == "running"
+    go.write_text("went on")
+    assert job.result()["cells"][1]["outputs"][0]["text"] == "went on\n"
+
+
+def test_a_home_with_a_long_path_has_room_for_the_kernels_sockets(write_notebook, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAIRING_HOME", str(tmp_path / ("long" * 30)))
+    executed = fairing.run_notebook(write_notebook("1 + 1"))
+    assert executed.notebook.cells[0].outputs[0]["data"]["text/plain"] == "2"

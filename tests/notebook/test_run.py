@@ -36,6 +36,9 @@ CELLS = {
     "threads": "import threading\nt = threading.Thread(target=print, args=('from a thread',))\nt.start(); t.join()",
     "child": "import subprocess\nsubprocess.run(['echo', 'from a child']).returncode",
     "answers": "try:\n    input()\nexcept Exception as e:\n    print(type(e).__name__)",
+    "late": "import time\nasked = threading.Event()\n"
+    "late = threading.Thread(target=lambda: (asked.wait(), print('from a late thread')))\nlate.start()",
+    "later": "asked.set()\nlate.join()",
     "last": "'the end'",
 }
 
@@ -139,6 +142,11 @@ def test_what_is_ipythons_alone_works_in_the_run(ran):
 def test_output_of_threads_and_children_belongs_to_its_cell(ran):
     assert text(ran[1]["threads"]) == "from a thread\n"
     assert text(ran[1]["child"]) == "from a child\n"
+
+
+def test_output_of_a_thread_whose_cell_is_over_is_not_lost(ran):
+    said = [text(ran[1][name]) for name in ("late", "later")]
+    assert sorted(said) == ["", "from a late thread\n"]
 
 
 def test_asking_for_input_fails_at_once(ran):
