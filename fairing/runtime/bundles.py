@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import io
-import pprint
 import sys
 import traceback
 from base64 import b64encode
@@ -64,7 +62,7 @@ def bundle(value: Any, include: Collection[str] | None = None, exclude: Collecti
 
 def _asked(value: Any, method: str, **kwargs: Any) -> Any:
     """Return what one of the display methods gives, ``None`` where there is none or it fails."""
-    if inspect.isclass(value):
+    if isinstance(value, type):
         return None
     try:
         if getattr(value, _CANARY, None) is not None:
@@ -120,7 +118,11 @@ def _plain(value: Any) -> str:
     try:
         if pretty is not None:
             return str(pretty.pretty(value))
-        return pprint.pformat(value) if isinstance(value, (dict, list, tuple, set, frozenset)) else repr(value)
+        if not isinstance(value, (dict, list, tuple, set, frozenset)):
+            return repr(value)
+        from pprint import pformat
+
+        return pformat(value)
     except Exception:  # noqa: BLE001 - IPython, too, shows the error and what else there is
         traceback.print_exc()
         return f"<{type(value).__qualname__}>"

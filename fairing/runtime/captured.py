@@ -7,12 +7,12 @@ spawned: there they are loaded once more, when first asked for.
 
 from __future__ import annotations
 
-import importlib.machinery
 import io
 import os
 import pickle
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 CAPTURED = "FAIRING_CAPTURED"
@@ -33,7 +33,7 @@ def load(data: bytes) -> Any:
 def share(*paths: str) -> None:
     """Let spawned workers find what was captured."""
     os.environ[CAPTURED] = os.pathsep.join(paths)
-    sys.modules["__main__"].__spec__ = importlib.machinery.ModuleSpec("fairing.runtime.worker_main", None)
+    sys.modules["__main__"].__spec__ = ModuleSpec("fairing.runtime.worker_main", None)
 
 
 def find(name: str) -> Any:

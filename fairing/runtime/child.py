@@ -97,6 +97,7 @@ def _ready(spec: dict[str, Any], tell: Teller) -> None:
     displays.install(tell)
     if spec["entry"]["kind"] != "notebook":  # its kernel has a backend of its own
         os.environ.setdefault("MPLBACKEND", "module://fairing.runtime.figures")
+        os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
     _log(spec.get("log_level", logging.WARNING))
 
 

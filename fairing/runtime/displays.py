@@ -6,12 +6,11 @@ What is displayed is told to the parent as a MIME bundle, made in ``bundles`` ou
 from __future__ import annotations
 
 import builtins
-import secrets
+import os
 import sys
 from typing import Any
 
 from fairing.runtime import imports
-from fairing.runtime.bundles import bundle
 from fairing.runtime.tell import Teller
 
 _teller: list[Teller] = []
@@ -21,7 +20,7 @@ class DisplayHandle:
     """What was displayed under an id, to be updated."""
 
     def __init__(self, display_id: str | None = None) -> None:
-        self.display_id = display_id or secrets.token_hex(16)
+        self.display_id = display_id or os.urandom(16).hex()
 
     def __repr__(self) -> str:
         return f"<DisplayHandle display_id={self.display_id}>"
@@ -115,6 +114,8 @@ def displayhook(value: Any) -> None:
 def _display(
     obj: Any, handle: DisplayHandle | None, update: bool, raw: bool, include: Any, exclude: Any, metadata: Any
 ) -> None:
+    from fairing.runtime.bundles import bundle  # here, for its time
+
     data, about = (dict(obj), metadata or {}) if raw else bundle(obj, include, exclude)
     if not data:
         return  # it has displayed itself

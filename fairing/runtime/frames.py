@@ -25,8 +25,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import re
-import secrets
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ class Encoder:
         self._unmarked = 0
         self._framed_at = 0.0
         self._log_limit = log_limit
-        self._frame("begin", {"run": secrets.token_hex(4)})
+        self._frame("begin", {"run": os.urandom(4).hex()})
 
     def text(self, stream: str, data: bytes, *, ended: bool = True) -> None:
         """Write whole lines of a stream; or, not ``ended``, one line whose end is still to come."""

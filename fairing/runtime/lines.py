@@ -8,7 +8,6 @@ control (a tab, a moved cursor) is left as it is, for the terminal or the notebo
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from fairing.runtime.frames import LINE
 
@@ -17,6 +16,7 @@ FOLD = 16 * 1024
 that is written a million times linear."""
 
 _CODES = re.compile(r"\x1b\[[0-9;:]*m|\x1b\[[012]?K")
+_BACK_TO_START = re.compile("\x08+\r")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ODD = re.compile("[\u0300-\u036f\u0483-\u0489\u0591-\u08ff\u0900-\u0e7f\u1100-\u11ff\u200b-\u200f\u20d0-\u20ff\u2300-\u23ff\u25a0-\u27bf\u2b00-\u2bff\u2e80-\uabff\ud7b0-\ud7ff\uf900-\ufaff\ufe00-\ufe6f\uff00-\uffef\U00010000-\U0010ffff]")  # fmt: skip # noqa: E501
 _RESET = re.compile(r"\x1b\[0*m")
@@ -58,7 +58,11 @@ class Lines:
         """Return what the unfinished line looks like now."""
         self.changed = False
         line = bytes(self._open[: -_unfinished(self._open) or None])
-        return fold(line).decode("utf-8", "replace") if b"\r" in line else line.decode("utf-8", "replace")
+        if b"\r" in line:
+            line = (
+                fold(line).rstrip(b"\r").rpartition(b"\r")[2]
+            )  # a line that cannot be folded is what was written last
+        return line.decode("utf-8", "replace")
 
     def rest(self) -> bytes:
         """Return the unfinished line when there will be no more bytes."""
@@ -114,6 +118,8 @@ def _refolded(line: bytes) -> bytes:
 def _visible(line: bytes, *, ends: bool = True) -> list[str] | None:
     """Return the segments between carriage returns that can still be seen; nothing where that is not known."""
     text = line.decode("utf-8", "surrogateescape")
+    if "\x08" in text:
+        text = _BACK_TO_START.sub("\r", text)  # as Keras does
     segments = text.split("\r")
     if ends:
         while len(segments) > 1 and not segments[-1]:  # a return that nothing follows overwrites nothing
@@ -189,6 +195,8 @@ def _erase(cells: list[tuple[str, str]], at: int, code: str) -> None:
 def _width(text: str) -> int:
     if text.isascii() or not _ODD.search(text):
         return len(text)
+    import unicodedata  # here, for its time
+
     return sum(
         0
         if unicodedata.combining(character) or unicodedata.category(character) in {"Mn", "Me", "Cf"}

@@ -28,6 +28,7 @@ INLINE = 600 * 1024
 
 SUMMARY = 200
 _OURS = str(Path(__file__).parent) + os.sep
+_MACHINERY = tuple(str(Path(os.__file__).parent / each) for each in ("asyncio" + os.sep, "ast.py", "pickle.py"))
 
 
 class Terminated(SystemExit):
@@ -212,16 +213,14 @@ def _chain(trace: traceback.TracebackException | None) -> Iterator[traceback.Tra
 
 
 def _theirs(stack: traceback.StackSummary) -> list[traceback.FrameSummary]:
-    """Return the frames after the last of ours at the start, and after what runs a coroutine for us."""
+    """Return the frames after ours at the start, and after what runs a coroutine or reads a cell for us."""
     frames = list(stack)
     ours = 0
     for index, frame in enumerate(frames):
-        if frame.filename.startswith(_OURS):
+        if frame.filename.startswith(_OURS) or (ours and frame.filename.startswith(_MACHINERY)):
             ours = index + 1
-        elif os.sep + "asyncio" + os.sep not in frame.filename or not ours:
-            break
         else:
-            ours = index + 1
+            break
     return [frame for frame in frames[ours:] if not frame.filename.startswith(_OURS)]
 
 

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
-import secrets
 import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class Pipe:
 
 def pipes() -> tuple[Pipe, Pipe, bytes]:
     """Return the pipes of descriptors 1 and 2, and the mark that begins a marked piece."""
-    return Pipe(), Pipe(), b"\x1e" + secrets.token_hex(16).encode()
+    return Pipe(), Pipe(), b"\x1e" + os.urandom(16).hex().encode()
 
 
 def marked(mark: bytes, kind: bytes, payload: bytes) -> bytes:
@@ -100,7 +100,8 @@ def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: byte
     for descriptor in (outputs, errors, ended.wakeup):
         poll.register(descriptor, select.POLLIN)
     names = {outputs: "stdout", errors: "stderr"}
-    heartbeat = time.monotonic() + HEARTBEAT
+    beat = float(spec.get("heartbeat", HEARTBEAT))
+    heartbeat = time.monotonic() + beat
     deadline = float("inf")
     while names and time.monotonic() < deadline:
         timeout = min(log.due(), heartbeat, deadline) - time.monotonic()
@@ -112,7 +113,7 @@ def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: byte
         if ended.code() is not None and deadline == float("inf"):
             deadline = time.monotonic() + DRAIN  # a process left behind may keep the pipes open for ever
         if time.monotonic() >= heartbeat:
-            heartbeat = time.monotonic() + HEARTBEAT
+            heartbeat = time.monotonic() + beat
             log.heartbeat(_memory(child))
     code = ended.wait()
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -149,8 +150,7 @@ class Log:
                 break
             if not data:
                 return False
-            for name, piece in self._unmarked(data) if stream == "stdout" else ((stream, data),):
-                self._text(name, piece)
+            self._texts(self._unmarked(data) if stream == "stdout" else ((stream, data),))
             if len(data) < 1 << 16:
                 break
         return True
@@ -190,6 +190,7 @@ class Log:
         if terminated and not platform:
             self.event("failure", {"ename": "cancelled", "evalue": "", "code": code})
         elif not told and not platform:
+            code = -signal.SIGTERM if code == TERMINATED else code
             name = signal.Signals(-code).name if code < 0 else ""
             self.event("failure", {"ename": "signal" if code < 0 else "exit", "evalue": name, "code": code})
         self._encoder.end()
@@ -197,6 +198,15 @@ class Log:
 
     def _due(self, name: str) -> float:
         return max(self._partial_at[name] + PARTIAL_EVERY, self._since[name] + PARTIAL_AFTER)
+
+    def _texts(self, pieces: Iterable[tuple[str, bytes]]) -> None:
+        """Take pieces of both streams, and messages; pieces of one stream that follow each other are one."""
+        for name, each in itertools.groupby(pieces, lambda piece: piece[0]):
+            if name in self._lines:
+                self._text(name, b"".join(data for _, data in each))
+                continue
+            for _, payload in each:
+                self._message(name, payload)
 
     def _text(self, stream: str, data: bytes) -> None:
         lines = self._lines[stream]
@@ -220,10 +230,7 @@ class Log:
             if at:
                 yield "stdout", data[:at]
             kind, payload = data[start - 1 : start], data[start : start + size]
-            if kind == STDERR:
-                yield "stderr", payload
-            else:
-                self._message(kind, payload)
+            yield "stderr" if kind == STDERR else kind.decode(), payload
             data = data[start + size :]
         else:
             at = self._begun(data)
@@ -236,8 +243,8 @@ class Log:
         at = data.rfind(b"\x1e", max(0, len(data) - len(self._mark)))
         return at if at >= 0 and self._mark.startswith(data[at:]) else len(data)
 
-    def _message(self, kind: bytes, payload: bytes) -> None:
-        if kind == FILED:
+    def _message(self, kind: str, payload: bytes) -> None:
+        if kind == FILED.decode():
             file = self._spool / payload.decode()
             payload = file.read_bytes()
             file.unlink()

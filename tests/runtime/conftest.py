@@ -74,13 +74,13 @@ class Run:
     def until(self, text):
         """Read until something has been printed."""
         while text not in self.stdout + self.stderr:
-            assert self._read(), f"{text!r} was not printed: {self.log.decode(errors='replace')}"
+            assert self.read(), f"{text!r} was not printed: {self.log.decode(errors='replace')}"
         return self
 
     def until_kind(self, kind):
         """Read until something of a kind has been said."""
         while not self.all(kind):
-            assert self._read(), self.log.decode(errors="replace")
+            assert self.read(), self.log.decode(errors="replace")
         return self
 
     def terminate(self):
@@ -90,14 +90,15 @@ class Run:
 
     def end(self):
         """Read to the end."""
-        while self._read():
+        while self.read():
             pass
         self.items += self._decoder.end()
         self.code = self.process.wait()
         self.process.stdout.close()
         return self
 
-    def _read(self):
+    def read(self):
+        """Read once; return whether there may be more."""
         data = os.read(self.process.stdout.fileno(), 1 << 16)
         self.log += data
         self.items += self._decoder.feed(data)

@@ -29,6 +29,8 @@ def terminal(text):
             continue
         if text[at] == "\r":
             column = 0
+        elif text[at] == "\b":
+            column = max(column - 1, 0)
         elif unicodedata.combining(text[at]):
             if column:
                 before = column - 1 if cells.get(column - 1, ("", ""))[0] else column - 2
@@ -53,7 +55,7 @@ def terminal(text):
     return row
 
 
-TEXTS = ["a", "bc", "█▌", "é", "e\u0301", "世界", "🚀", "\r", "\r", "\r", " ", "xyz"]
+TEXTS = ["\b\b\r", "a", "bc", "█▌", "é", "e\u0301", "世界", "🚀", "\r", "\r", "\r", " ", "xyz"]
 CODES = ["\x1b[31m", "\x1b[1m", "\x1b[0m", "\x1b[K", "\x1b[2K"]
 pieces = st.lists(st.sampled_from(TEXTS + CODES), max_size=25).map("".join)
 
@@ -117,3 +119,11 @@ def test_a_bar_written_a_hundred_thousand_times_is_its_last_state():
         lines.feed(f"\r\x1b[32m{number:6d} {'█' * (number % 20):20}\x1b[0m|".encode())
         assert not lines.overflow()
     assert terminal(lines.state()) == terminal(f"\x1b[32m 99999 {'█' * 19} \x1b[0m|")
+
+
+def test_a_line_that_cannot_be_folded_is_kept_and_its_newest_state_is_shown():
+    lines = Lines()
+    bars = b"".join(b"\rstep\t%d" % number for number in range(300))
+    lines.feed(bars)
+    assert lines.state() == "step\t299"
+    assert lines.feed(b"\n") == bars + b"\n"

@@ -180,6 +180,45 @@ def test_unicode_and_bars_come_out_as_in_a_terminal(run):
     assert len(done.stderr) < 20_000
 
 
+def test_one_line_of_megabytes_and_bytes_that_are_no_text_come_through(run):
+    done = run(
+        """
+        import os, sys
+        def main(size):
+            print("é" * size)
+            sys.stdout.write("y" * size)
+            sys.stdout.flush()
+            os.write(1, b"\\xff\\xfe\\n")
+            sys.stdout.buffer.write(bytearray(b"bytes\\n"))
+            for number in range(20_000):
+                print("err", number, file=sys.stderr)
+        """,
+        1_000_000,
+    )
+    assert done.stdout == "é" * 1_000_000 + "\n" + "y" * 1_000_000 + "\ufffd\ufffd\nbytes\n"
+    assert done.stderr == "".join(f"err {number}\n" for number in range(20_000))
+    assert not done.all("lost")
+
+
+def test_a_heartbeat_carries_the_memory_of_the_whole_tree(runner):
+    started = runner(
+        """
+        import subprocess, sys, time
+        def main():
+            hold = "import time; held = bytearray(64 << 20); print('held', flush=True); time.sleep(600)"
+            subprocess.run([sys.executable, "-c", hold])
+        """,
+        heartbeat=0.01,
+    ).start()
+    started.until("held\n")
+    before = len(started.all("metric"))
+    while len(started.all("metric")) < before + 2:
+        started.read()
+    started.terminate().end()
+    assert started.all("metric")[-1]["name"] == "memory"
+    assert max(metric["value"] for metric in started.all("metric")) > 64 << 20
+
+
 def test_logging_has_the_kernels_level_and_a_warning_is_shown_once_with_the_users_line(run):
     source = """
         import logging, warnings
