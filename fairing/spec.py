@@ -113,7 +113,8 @@ class Bundle:
         roots: Folders of the code layer that go on ``sys.path``, such as ``"src"``; ``""`` is its top.
         data: Files of the code layer that also lie in the run's working folder, at the same path.
         dependencies: Whether to take the *installed* files where they will do, or to have them *resolved* by uv.
-        indexes: Options of requirements files that say where packages are (``"--extra-index-url …"``).
+        indexes: Options of requirements files: where packages are (``"--extra-index-url …"``), and the hashes that
+            they must have (``"--hash tqdm sha256:…"``).
     """
 
     entry: Entry

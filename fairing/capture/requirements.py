@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Stated(NamedTuple):
-    """Requirements as PEP 508 text, and the options of files that say where packages are."""
+    """Requirements as PEP 508 text, and options of files: where packages are, and the hashes they must have."""
 
     requirements: tuple[str, ...]
     indexes: tuple[str, ...]
@@ -126,6 +126,8 @@ class _Reading:
         requirement = _parse(re.split(r"\s--?[a-zA-Z]", line, maxsplit=1)[0].strip(), where, folder)
         if requirement is not None:
             (self.bounds if constraint else self.found).append(requirement)
+            for digest in re.findall(r"\s--hash[=\s]\s*(\w+:[0-9a-fA-F]+)", line):
+                self.indexes.append(f"--hash {canonical(requirement.name)} {digest.lower()}")
 
     def groups(self, project: Path, names: Sequence[str]) -> None:
         """Read dependency groups (PEP 735), and extras under the same option."""

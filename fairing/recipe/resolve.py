@@ -53,13 +53,16 @@ def resolve(bundle: Bundle, image: Image, target: Target, report: Report | None 
         files=tuple(sorted(bundle.files, key=lambda file: file.path)),
         roots=bundle.roots,
         data=bundle.data,
-        indexes=bundle.indexes if source == "resolved" else (),
+        indexes=_indexes(bundle) if source == "resolved" else (),
     )
 
 
 def asks_uv(bundle: Bundle) -> bool:
     """Whether a bundle's dependencies are not simply those installed here, so that uv has to find them."""
     return bundle.dependencies != "installed" or _names(bundle.explicit) is None
+
+
+_HASH = "--hash "
 
 
 def _names(explicit: Iterable[str]) -> tuple[str, ...] | None:
@@ -105,9 +108,14 @@ def _resolved(bundle: Bundle) -> str:
         tuple(sorted(constraints)),
         python.platform(),
         bundle.python,
-        bundle.indexes,
+        _indexes(bundle),
+        tuple(option.removeprefix(_HASH) for option in bundle.indexes if option.startswith(_HASH)),
     )
     return uv.lock(question)
+
+
+def _indexes(bundle: Bundle) -> tuple[str, ...]:
+    return tuple(option for option in bundle.indexes if not option.startswith(_HASH))
 
 
 def _name(requirement: str) -> str:

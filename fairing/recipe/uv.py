@@ -31,6 +31,7 @@ class Question:
         platform: The run's platform, such as ``"linux/amd64"``.
         python: The run's Python version.
         indexes: Options of requirements files that say where packages are; they may hold passwords.
+        hashes: Hashes that packages must have, each after the package's name: ``"tqdm sha256:…"``.
     """
 
     requirements: tuple[str, ...]
@@ -38,6 +39,7 @@ class Question:
     platform: str
     python: str
     indexes: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
 
 
 def lock(question: Question) -> str:
@@ -59,7 +61,7 @@ def lock(question: Question) -> str:
             folder,
             question.requirements,
         )
-    text = _plain(output)
+    text = _held(_plain(output), question.hashes)
     part = kept.with_suffix(f".{time.monotonic_ns()}")
     part.write_text(text, encoding="utf-8")
     part.replace(kept)
@@ -115,6 +117,7 @@ def _key(question: Question, environment: Mapping[str, str]) -> str:
     """Name a question; what tells where packages are is part of it, less the passwords."""
     where = {name: pip.redact(value, {}) for name, value in environment.items() if name.startswith("UV_")}
     parts = [question.requirements, question.constraints, question.platform, question.python, sorted(where.items())]
+    parts.append(question.hashes)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -164,6 +167,32 @@ def _plain(output: str) -> str:
         if line.strip() and not line.startswith(("#", "-")):
             kept.append(line)
     return "".join(f"{line}\n" for line in kept)
+
+
+def _held(text: str, hashes: Sequence[str]) -> str:
+    """Leave a package whose hashes were stated those alone.
+
+    Raises:
+        DependencyError: It has none of them.
+    """
+    stated: dict[str, set[str]] = {}
+    for each in hashes:
+        name, _, digest = each.partition(" ")
+        stated.setdefault(name, set()).add(digest)
+    kept = []
+    for block in re.split(r"(?m)^(?=\S)", text):
+        name = block.partition("==")[0].partition("[")[0]
+        if name in stated:
+            right = [digest for digest in re.findall(r"--hash=(\S+)", block) if digest in stated[name]]
+            if not right:
+                raise DependencyError(
+                    f"{block.split()[0]} has none of the hashes that the requirements state.",
+                    why="What the index has under this version is not what was meant.",
+                    fix="Correct the hashes, or the version.",
+                )
+            block = " \\\n    ".join((block.split(" \\")[0].rstrip(), *(f"--hash={digest}" for digest in right))) + "\n"
+        kept.append(block)
+    return "".join(kept)
 
 
 def _reason(text: str) -> str:

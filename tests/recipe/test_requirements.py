@@ -54,6 +54,13 @@ def test_where_a_file_says_that_packages_are_goes_with_it(tmp_path):
     assert found.indexes == ("--extra-index-url https://a:b@host/simple", links, "--pre")
 
 
+def test_stated_hashes_go_with_the_file(tmp_path):
+    (tmp_path / "requirements.txt").write_text("Tool_A==1 --hash=sha256:AA \\\n  --hash=sha256:bb\nb==2\n")
+    found = stated(Options(requirements=("requirements.txt",)), tmp_path)
+    assert found.requirements == ("Tool_A==1", "b==2")
+    assert found.indexes == ("--hash tool-a sha256:aa", "--hash tool-a sha256:bb")
+
+
 def test_groups_of_pyproject_are_read_with_those_they_include(tmp_path, monkeypatch):
     (tmp_path / "pyproject.toml").write_text(
         "[project]\nname = 'mine'\ndependencies = ['requests']\n"

@@ -98,6 +98,17 @@ def test_a_resolved_lock_has_hashes_and_no_address_and_no_comment(place, offline
     assert lock == "".join(f"{name}==1.0 \\\n    --hash=sha256:{digest[name]}\n" for name in ("below", "tool"))
 
 
+def test_a_package_must_have_the_hashes_that_are_stated_for_it(place, offline):
+    wheel = place.wheel("tool")
+    code = (
+        MAKE + "answer = recipe(explicit=('tool',), dependencies='resolved', indexes=('--hash tool sha256:{}',)).lock"
+    )
+    right = _sha256(wheel)
+    assert place.run(code.format(right), **offline) == f"tool==1.0 \\\n    --hash=sha256:{right}\n"
+    refused = place.run(code.format("0" * 64), check=False, **offline)
+    assert "tool==1.0 has none of the hashes that the requirements state." in refused.stderr
+
+
 def test_an_unchanged_set_is_resolved_once(place, offline):
     place.install(place.wheel("tool"))
     code = MAKE + "answer = recipe('tool', dependencies='resolved').lock"
