@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fairing import config, plugins
+import time
+from html import escape
+
+from fairing import config, plugins, state
 from fairing.errors import FairingError
 from fairing.job import Job
 from fairing.options import Options
@@ -12,23 +15,20 @@ from fairing.spec import Handle, Target
 class Jobs(list[Job]):
     """Runs that read well where they are shown."""
 
-    def rows(self) -> list[tuple[str, str, str]]:
-        """Return each run's handle, phase and reason."""
-        return [(str(job.handle), *_now(job)) for job in self]
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """Return each run's handle, phase, when it was submitted (if from here), and the reason of its phase."""
+        return [_row(job) for job in self]
 
     def __repr__(self) -> str:
         rows = self.rows()
-        if not rows:
-            return "no runs"
-        wide = max(len(row[0]) for row in rows)
-        return "\n".join(f"{handle:<{wide}}  {phase:<9}  {reason}".rstrip() for handle, phase, reason in rows)
+        wide = max((len(row[0]) for row in rows), default=0)
+        lines = (f"{handle:<{wide}}  {phase:<9}  {when:<16}  {why}".rstrip() for handle, phase, when, why in rows)
+        return "\n".join(lines) or "no runs"
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        cells = ["".join(f"<td style='text-align:left'>{escape(text)}</td>" for text in row) for row in self.rows()]
-        head = "".join(f"<th style='text-align:left'>{text}</th>" for text in ("run", "phase", ""))
-        return f"<table><tr>{head}</tr>{''.join(f'<tr>{each}</tr>' for each in cells)}</table>" if cells else "no runs"
+        rows = [("run", "phase", "started", ""), *self.rows()]
+        cells = ["".join(f"<td style='text-align:left'>{escape(text)}</td>" for text in row) for row in rows]
+        return f"<table>{''.join(f'<tr>{each}</tr>' for each in cells)}</table>" if len(rows) > 1 else "no runs"
 
 
 def attach(handle: str | Handle) -> Job:
@@ -64,9 +64,12 @@ def jobs(target: Target | str | None = None) -> Jobs:
     return Jobs(Job(handle) for handle in plugins.deployer(there.deployer).list(there))
 
 
-def _now(job: Job) -> tuple[str, str]:
+def _row(job: Job) -> tuple[str, str, str, str]:
+    handle = str(job.handle)
+    started = state.submitted(handle)
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(started)) if started else ""
     try:
         status = job.status
     except FairingError as gone:  # it was deleted since it was listed
-        return "gone", str(gone.what)
-    return status.phase, status.reason
+        return handle, "gone", when, gone.what
+    return handle, status.phase, when, status.reason

@@ -38,6 +38,14 @@ def recorded(handle: str) -> bool:
     return _record(handle).exists()
 
 
+def submitted(handle: str) -> float | None:
+    """Return when a run was submitted, in seconds since 1970, if it was from here."""
+    try:
+        return _record(handle).stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
 def forget(handle: str) -> None:
     """Forget a run that was deleted."""
     _record(handle).unlink(missing_ok=True)
