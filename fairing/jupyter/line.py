@@ -87,7 +87,13 @@ def read(
 
 def _halves(given: list[str]) -> tuple[list[str], list[str]]:
     at = given.index("--") if "--" in given else len(given)
-    return given[:at], given[at + 1 :]
+    return [_dashed(each) for each in given[:at]], given[at + 1 :]
+
+
+def _dashed(word: str) -> str:
+    """Let an option be spelled as in Python too."""
+    name, separator, value = word.partition("=")
+    return f"{name.replace('_', '-')}{separator}{value}" if word.startswith("--") and "_" in name else word
 
 
 class _Parser(argparse.ArgumentParser):
@@ -125,7 +131,7 @@ def _kind(option: str) -> str:
 
 
 def _add(parser: argparse.ArgumentParser, name: str, about: str, kind: str, short: str = "") -> None:
-    spellings = [*([f"-{short}"] if short else []), *dict.fromkeys((f"--{name.replace('_', '-')}", f"--{name}"))]
+    spellings = [*([f"-{short}"] if short else []), f"--{name.replace('_', '-')}"]
     if kind in {"yes", "yes or no"}:
         parser.add_argument(*spellings, dest=name, action="store_true", default=None, help=_safe(about))
         if kind == "yes or no":
@@ -146,7 +152,7 @@ def _refuse_unknown(parser: argparse.ArgumentParser, given: Sequence[str], name:
     for word in given:
         spelled = str(word).partition("=")[0]
         if word.startswith("--") and spelled not in known:
-            plain = [each[2:] for each in known if each.startswith("--") and "_" not in each]
+            plain = [each[2:] for each in known if each.startswith("--")]
             near = nearest(spelled[2:].replace("-", "_"), [each.replace("-", "_") for each in plain])
             raise ConfigError(f"{name}: there is no option {spelled}.", fix=near.replace("_", "-"))
 
