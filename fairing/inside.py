@@ -6,13 +6,11 @@ A call that names a target says that it wants another run, and gets one.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +44,9 @@ def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
     value = function(*args, **(kwargs or {}))
     if not inspect.iscoroutine(value):
         return value
+    import asyncio  # 20 ms that a call outside a run need not wait for
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(1) as other:  # a cell's own event loop is already running in this thread
         return other.submit(asyncio.run, value).result()
 

@@ -7,24 +7,23 @@ share them: a cell that sets ``depth`` is seen by a function that reads it.
 from __future__ import annotations
 
 import ast
-import asyncio
 import inspect
 import json
 import linecache
 import os
 import re
-import statistics
-import subprocess
 import sys
 import time
-import timeit
 import types
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairing.runtime import captured, outcome
 from fairing.runtime.tell import Teller
+
+if TYPE_CHECKING:
+    import asyncio  # it and others are imported where they are used: a cell that does not need them starts sooner
 
 
 def run(spec: dict[str, Any], pickled: bytes, tell: Teller) -> int:
@@ -53,11 +52,15 @@ class Shell:
 
     def system(self, command: str) -> None:
         """Run a command, its output among the prints: ``!ls``."""
+        import subprocess
+
         sys.stdout.flush()
         self._names["_exit_code"] = subprocess.run(self._expand(command), shell=True, check=False).returncode  # noqa: S602 - a shell is what ! asks for
 
     def getoutput(self, command: str) -> list[str]:
         """Run a command and return the lines of its output: ``files = !ls``."""
+        import subprocess
+
         done = subprocess.run(  # noqa: S602 - a shell is what ! asks for
             self._expand(command), shell=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -84,6 +87,9 @@ class Shell:
         return value
 
     def _timeit(self, line: str) -> None:
+        import statistics
+        import timeit
+
         said = dict(re.findall(r"-([nr])\s*(\d+)", TIMEIT.match(line)[0]))  # type: ignore[index]
         timer = timeit.Timer(TIMEIT.sub("", line) or "pass", globals=self._names)
         count = int(said["n"]) if "n" in said else timer.autorange()[0]
@@ -154,6 +160,8 @@ def _last(tree: ast.Module, label: str, names: dict[str, Any]) -> Any:
 def _evaluate(code: Any, names: dict[str, Any], loop: list[asyncio.AbstractEventLoop]) -> Any:
     value = eval(code, names)  # noqa: S307 - running it is what was asked for
     if code.co_flags & inspect.CO_COROUTINE:
+        import asyncio
+
         if not loop:
             loop.append(asyncio.new_event_loop())
         coroutine: Coroutine[Any, Any, Any] = value
@@ -162,6 +170,8 @@ def _evaluate(code: Any, names: dict[str, Any], loop: list[asyncio.AbstractEvent
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:
+    import asyncio
+
     for task in asyncio.all_tasks(loop):
         task.cancel()
         loop.run_until_complete(asyncio.wait([task]))
