@@ -33,7 +33,7 @@ from fairing.spec import Global
 LIMIT = 64_000_000  # bytes of one value
 LARGE = 1_000_000  # bytes of a value that are worth a warning
 _ATOMS = (type(None), bool, int, float, complex)
-_FUNCTIONS = (type, partial, FunctionType, types.MethodType, types.BuiltinFunctionType, tuple)
+_FUNCTIONS = (type, partial, FunctionType, types.MethodType, types.BuiltinFunctionType)
 MANY = 1000  # parts of a container that are looked into for functions
 _KERNEL_CELL = re.compile(r".*[/\\]ipykernel_\d+[/\\](\w+)\.py")
 
@@ -87,7 +87,7 @@ def take(value: Any, owner: str, named: Mapping[str, Any] | None = None, limit: 
     by_value: set[str] = set()
     while True:
         with _by_value(by_value):
-            taken = _take(value, owner, dict(named or {}), limit)
+            taken = _take(value, owner, named, limit)
         homeless = {name for name in taken.modules if _homeless(name)}
         if homeless <= by_value:
             return taken
@@ -207,7 +207,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
             raise _TooLarge  # before it is copied
 
 
-def _take(value: Any, owner: str, named: dict[str, Any], limit: int) -> Pickled:
+def _take(value: Any, owner: str, named: Mapping[str, Any] | None, limit: int) -> Pickled:
     writer = _Writer(limit)
     pickler = _Pickler(writer)
     names = list(_names(pickler, value, owner, named))
@@ -272,13 +272,13 @@ def _too_large(name: Name, limit: int) -> CaptureError:
     )
 
 
-def _names(pickler: _Pickler, value: Any, owner: str, named: dict[str, Any]) -> Iterator[Name]:
+def _names(pickler: _Pickler, value: Any, owner: str, named: Mapping[str, Any] | None) -> Iterator[Name]:
     """Give the names that a value uses, those of the functions and classes behind it too, in order."""
     seen: set[int] = set()
     given: set[tuple[str, int]] = set()
-    queue: list[tuple[str, Any]] = [(owner, value), *((owner, each) for each in named.values())]
-    found: list[Name] = [Name(owner, name, each) for name, each in named.items()]
-    if not named and not isinstance(value, _FUNCTIONS):
+    queue: list[tuple[str, Any]] = [(owner, value), *((owner, each) for each in (named or {}).values())]
+    found: list[Name] = [Name(owner, name, each) for name, each in (named or {}).items()]
+    if named is None and not isinstance(value, _FUNCTIONS):
         found.append(Name(owner, "self", value))  # an object that can be called is data with a function
     while queue or found:
         for each in found:
@@ -329,7 +329,7 @@ def _held(value: Any) -> list[Any]:
     else:
         held = getattr(value, "__dict__", None)
         parts = held.values() if isinstance(held, dict) and not isinstance(value, types.ModuleType) else ()
-    return [each for each in itertools.islice(parts, MANY) if isinstance(each, _FUNCTIONS[:-1])]
+    return [each for each in itertools.islice(parts, MANY) if isinstance(each, _FUNCTIONS)]
 
 
 def _function(value: FunctionType, taken: Mapping[str, Any]) -> tuple[list[Name], list[tuple[str, Any]]]:
