@@ -18,6 +18,7 @@ from typing import Any
 
 from fairing import plugins, state
 from fairing.events import Event
+from fairing.ports import Report
 from fairing.recipe.resolve import resolve
 from fairing.spec import BuiltImage, Bundle, Destination, Entry, File, Image, Recipe, Target
 
@@ -55,11 +56,8 @@ def target(builder: str) -> Target:
 
 def build(name: str, recipe: Recipe, to: Destination | None = None, said: list[Event] | None = None) -> BuiltImage:
     """Check and build a recipe here, in layers where the builder can."""
-    builder = plugins.builder(name)
-    builder.check(recipe, target(name))
-    to = to or ("layers" if "layers" in builder.makes else min(builder.makes))
     heard: list[Event] = [] if said is None else said
-    return builder.build(recipe, target(name), to, heard.append)
+    return _built(name, recipe, to, heard.append)
 
 
 @contextmanager
@@ -102,7 +100,7 @@ class Building:
     Args:
         name: The builder's.
         folder: The home it builds in.
-        kill_at: It kills itself when it changes something in its home for the nth time.
+        kill_at: It kills itself at its nth change of the home; ``changes`` has their number when it has ended.
         held: It stops when the builder first says something, until ``go``.
         env: Variables that differ from those here.
         umask: Its file mode creation mask, where that differs from the one here.
@@ -154,17 +152,20 @@ class Building:
         """Wait for its end, and return the image that it has built."""
         code, image = self.ended()
         assert code == 0, f"a build ended with {code}"
+        self.changes = image.pop("changes")
         return image
+
+
+def described(image: BuiltImage) -> dict[str, Any]:
+    """Return what two builds of one recipe have in common: digests, keys, and how many files lie in the trees."""
+    layers = [[each.kind, each.key, each.digest, _files(each.folder)] for each in image.layers]
+    return {"digest": image.digest, "layers": layers}
 
 
 def _child(name: str, kill_at: str, held: str) -> None:
     recipe = sample(state.home() / "child")
-    if kill_at != "0":
-        _kill_at(int(kill_at), str(state.home()))
+    changes = _counted(int(kill_at), str(state.home()))
     print("started", flush=True)  # noqa: T201 - it is what the other side reads
-    builder = plugins.builder(name)
-    builder.check(recipe, target(name))
-    to: Destination = "layers" if "layers" in builder.makes else min(builder.makes)
     holding = held == "1"
 
     def report(_: Event) -> None:
@@ -174,30 +175,39 @@ def _child(name: str, kill_at: str, held: str) -> None:
             print("inside", flush=True)  # noqa: T201 - it is what the other side reads
             sys.stdin.readline()
 
-    image = builder.build(recipe, target(name), to, report)
-    layers = [[each.kind, each.key, each.digest, _listing(each.folder)] for each in image.layers]
-    print(json.dumps({"digest": image.digest, "layers": layers}))  # noqa: T201 - it is what the other side reads
+    image = described(_built(name, recipe, None, report))
+    print(json.dumps({**image, "changes": len(changes)}))  # noqa: T201 - it is what the other side reads
 
 
-def _listing(folder: Path | None) -> int:
+def _built(name: str, recipe: Recipe, to: Destination | None, report: Report) -> BuiltImage:
+    builder = plugins.builder(name)
+    builder.check(recipe, target(name))
+    return builder.build(
+        recipe, target(name), to or ("layers" if "layers" in builder.makes else min(builder.makes)), report
+    )
+
+
+def _files(folder: Path | None) -> int:
     return sum(len(files) for _, _, files in os.walk(folder)) if folder else 0
 
 
-def _kill_at(step: int, home: str) -> None:
-    count = 0
+def _counted(kill_at: int, home: str) -> set[tuple[str, str]]:
+    """Collect this process's changes of the home, those alike in one folder once, and kill it at the nth."""
+    changes: set[tuple[str, str]] = set()
 
     def heard(event: str, args: tuple[Any, ...]) -> None:
-        nonlocal count
         writes = event in {"os.rename", "os.mkdir", "os.link", "os.symlink", "os.utime"} or (
             event == "open" and len(args) > 2 and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
         )
         # A hard link is named from an open folder: its path alone does not say that it is in the home.
         if writes and (event == "os.link" or any(str(arg).startswith(home) for arg in args[:2])):
-            count += 1
-            if count == step:
+            where = str(args[1] if event == "os.rename" else args[0])
+            changes.add((event, where.rpartition(os.sep)[0]))
+            if len(changes) == kill_at:
                 os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
     sys.addaudithook(heard)
+    return changes
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -176,7 +177,8 @@ def _install(folder, source, attribute):
 def _broken_promises(folder):
     """Hold every promise against the builder that is installed in a folder, in a process that has it on its path."""
     program = f"import sys; sys.path.insert(0, {str(folder)!r})\n{HOLD}"
-    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -190,7 +192,20 @@ def test_each_promise_has_a_builder_that_breaks_it():
     assert set(BROKEN) == {promise.__name__ for promise in builders.PROMISES}
 
 
+@pytest.fixture(scope="module")
+def broken(request, tmp_path_factory):
+    """Hold the promises against every broken builder that is asked for, two at a time."""
+
+    def hold(promise):
+        folder = tmp_path_factory.mktemp(promise)
+        _install(folder, STRANGER + IMPORTS + BROKEN[promise], "Broken")
+        return _broken_promises(folder)
+
+    asked = [each.callspec.params["promise"] for each in request.session.items if "broken" in each.fixturenames]
+    with ThreadPoolExecutor(2) as pool:
+        yield {promise: pool.submit(hold, promise) for promise in asked}
+
+
 @pytest.mark.parametrize("promise", BROKEN)
-def test_a_broken_builder_fails_on_exactly_its_promise(tmp_path, promise):
-    _install(tmp_path, STRANGER + IMPORTS + BROKEN[promise], "Broken")
-    assert list(_broken_promises(tmp_path)) == [promise]
+def test_a_broken_builder_fails_on_exactly_its_promise(broken, promise):
+    assert list(broken[promise].result()) == [promise]

@@ -166,7 +166,7 @@ PRUNE = """
 import sys
 from fairing import state, storage
 from fairing.testing import builds
-builds._kill_at(int(sys.argv[1]), str(state.home()))
+builds._counted(int(sys.argv[1]), str(state.home()))
 storage.prune(keep=0, older_than=0)
 """
 
