@@ -24,6 +24,10 @@ QUIET = 0.25
 """Seconds without output after which a log that is still being written counts as read up to now."""
 
 
+AGAIN = 0.1
+"""Seconds between two looks at a run of which nothing is heard."""
+
+
 class Job:
     """A run that was started, here or elsewhere.
 
@@ -115,16 +119,11 @@ class Job:
         Raises:
             TimeoutError: It is still running then; it goes on.
         """
-        if self._complete:
-            return self.status
         until = None if timeout is None else time.monotonic() + timeout
-        beats = self.beats(None if timeout is None else min(0.1, timeout / 4))
-        try:
-            for _ in beats:
-                if until is not None and time.monotonic() > until:
-                    raise TimeoutError(f"{self.handle} is still running after {timeout:g} s; it goes on.")
-        finally:
-            beats.close()
+        while not self._complete:
+            self._drain(until)
+            if not self._complete:  # it is still told to be running: its last moments, or a stream that was cut
+                time.sleep(AGAIN)
         return self.status
 
     def result(self, timeout: float | None = None, *, raw: bool = False, trust: bool | None = None) -> Any:
@@ -227,6 +226,17 @@ class Job:
             beats.close()
         sink.close()
         return Log(out.getvalue())
+
+    def _drain(self, until: float | None) -> None:
+        beats = self.beats(None if until is None else AGAIN)
+        try:
+            for _ in beats:
+                if until is not None and time.monotonic() >= until:
+                    if self._deployer.status(self.handle).phase not in FINAL:
+                        raise TimeoutError(f"{self.handle} is still running; it goes on.")
+                    until = None  # it has ended, and only its log is still to be read
+        finally:
+            beats.close()
 
     def _pieces(self, path: str) -> Iterator[bytes]:
         yield from self._deployer.read(self.handle, path)

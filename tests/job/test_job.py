@@ -46,6 +46,12 @@ def test_a_result_waits_no_longer_than_asked_and_the_run_goes_on():
         job.result()
 
 
+def test_a_run_that_has_ended_gives_its_value_however_short_the_wait():
+    job = fairing.submit(lambda: 6)
+    job.wait()
+    assert fairing.attach(str(job.handle)).result(timeout=0) == 6
+
+
 def test_a_cancelled_job_keeps_its_log():
     def talk():
         import time
@@ -396,3 +402,33 @@ def test_html_of_a_failed_job_escapes_what_the_run_said():
     job = fairing.submit(fail)
     job.wait()
     assert "<script>" not in job._repr_mimebundle_()["text/html"]
+
+
+def test_a_run_whose_supervisor_was_killed_is_lost_and_its_last_lines_are_told(fairing_home):
+    psutil = pytest.importorskip("psutil")
+
+    def talk():
+        import time
+
+        print("last words", flush=True)
+        time.sleep(60)
+
+    job = fairing.submit(talk)
+    next(event for event in job.events() if isinstance(event, Text))
+    name = job.handle.parts[-1]
+    watching = [each for each in psutil.process_iter() if _supervises(each, name)]
+    assert watching
+    for process in watching:
+        process.kill()
+    with pytest.raises(errors.RunLost, match=r"(?s)lost.*last words"):
+        job.result(timeout=30)
+
+
+def _supervises(process, name):
+    import psutil
+
+    try:
+        command = " ".join(process.cmdline())
+    except psutil.Error:  # it ended while it was looked at
+        return False
+    return "fairing.runtime.supervisor" in command and name in command
