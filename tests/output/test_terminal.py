@@ -4,10 +4,12 @@ import io
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import tracemalloc
 
+import fairing
 from fairing.events import Display, Lost, Source, Stamp, Status, Text
 from fairing.output.card import Head
 from fairing.output.file import File
@@ -128,3 +130,19 @@ def test_a_phase_is_said_once():
         screen.show(Status(at(0, "run"), "running"))
     screen.close()
     assert err.getvalue().count("running") == 1
+
+
+def test_ctrl_c_in_a_program_leaves_the_run_going_and_says_how_to_follow_it(tmp_path):
+    file = tmp_path / "program.py"
+    file.write_text(PROGRAM.replace("(4,)", "(400,)"))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, str(file)], **pipes) as ran:
+        assert ran.stdout.readline() == "line 0\n"
+        ran.send_signal(signal.SIGINT)
+        _, said = ran.communicate(timeout=60)
+    last = said.rstrip().splitlines()[-1]
+    assert ran.returncode != 0 and "The run goes on" in last
+    job = fairing.attach(re.search(r'attach\("(local://[^"]+)"\)', last)[1])
+    assert job.status.phase == "running"
+    job.cancel()
+    assert job.logs().startswith("line 0\n")
