@@ -77,8 +77,8 @@ def collect(found: Iterable[CodeType | str], root: Path) -> Modules:
         root: The project's folder.
 
     Example:
-        >>> collect(["json", "numpy.linalg"], Path.cwd()).external
-        frozenset({'numpy.linalg'})
+        >>> sorted(collect(["json", "numpy.linalg"], Path.cwd()).external)
+        ['numpy', 'numpy.linalg']
     """
     names = [name for each in found for name in ([each] if isinstance(each, str) else imports.of_code(each))]
     walk = _Walk(root)
