@@ -137,8 +137,8 @@ def survives_being_killed(name: str) -> None:
     with home() as other:
         whole = Building(name, other)
         wanted = whole.image()
-    for part in range(1, 7):
-        step = max(1, whole.changes * part // 7)
+    for part in range(1, 5):
+        step = max(1, whole.changes * part // 5)
         with home() as folder:
             code, _ = Building(name, folder, kill_at=step).ended()
             found = described(build(name, sample(folder)))
