@@ -28,6 +28,8 @@ CELLS = {
     "(fairing.train(os.getpid) == os.getpid(), job.result() == os.getpid(), isinstance(job, fairing.Job))",
     "itself": "itself = fairing.run_notebook()\nprint(type(itself).__name__)",
     "itself by name": "fairing.run_notebook('work.ipynb', {'depth': 3})\nprint('went on')",
+    "itself submitted": "print(type(fairing.submit('work.ipynb').result()).__name__)",
+    "another": "try:\n    fairing.run_notebook('other.ipynb')\nexcept fairing.FairingError as e:\n    print(e)",
     "places": "history = get_ipython().history_manager.hist_file\n(os.getcwd(), os.environ['IPYTHONDIR'], history)",
     "async": "import asyncio\nawait asyncio.sleep(0, 'awaited')",
     "shell": "x = !echo hello\nx[0]",
@@ -123,6 +125,11 @@ def test_inside_a_run_train_and_submit_call_in_place(ran):
 def test_only_the_call_that_started_the_run_is_skipped_not_its_cell(ran):
     assert text(ran[1]["itself"]) == "Executed\n"
     assert text(ran[1]["itself by name"]) == "went on\n"
+    assert text(ran[1]["itself submitted"]) == "Executed\n"
+
+
+def test_another_notebook_is_refused_inside_a_run_in_words(ran):
+    assert text(ran[1]["another"]).startswith("other.ipynb cannot be run from inside a run.")
 
 
 def test_nothing_is_written_to_the_persons_own_ipython(ran, fairing_home):

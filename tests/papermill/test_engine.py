@@ -12,6 +12,7 @@ import nbformat
 import papermill
 import pytest
 from nbformat import v4
+from nbformat.reader import NotJSONError
 from papermill.exceptions import PapermillExecutionError
 
 import fairing
@@ -159,6 +160,14 @@ def test_output_goes_to_the_log_and_to_files_too(tmp_path, caplog):
     assert (levels["to out"], levels["to err"], levels["'a value'"]) == ("INFO", "WARNING", "INFO")
 
 
+def whole(path):
+    """Read a notebook; papermill may be writing it at this moment, and then there is none."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except NotJSONError:
+        return None
+
+
 def test_output_is_in_papermills_file_while_the_cell_runs(tmp_path):
     fifo, done = tmp_path / "go", threading.Event()
     os.mkfifo(fifo)
@@ -166,10 +175,7 @@ def test_output_is_in_papermills_file_while_the_cell_runs(tmp_path):
     worker = threading.Thread(target=lambda: (run(tmp_path, cells), done.set()))
     worker.start()
     with fifo.open("w") as held:  # opened once the second cell reads it
-        while True:
-            nb = nbformat.read(tmp_path / "out-fairing.ipynb", as_version=4)
-            if statuses(nb) == ["completed", "running"]:
-                break
+        while not (nb := whole(tmp_path / "out-fairing.ipynb")) or statuses(nb) != ["completed", "running"]:
             assert not done.wait(0.05)
         assert text(nb.cells[0]) == "first\n"
         held.write("on")
