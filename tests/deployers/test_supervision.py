@@ -259,6 +259,7 @@ def test_a_run_whose_supervisor_was_killed_starts_again_if_it_may():
         pathlib.Path("second").touch()
         print("first", flush=True)
         signal.pause()
+        return None
 
     job = fairing.submit(wait, retries=1)
     said(job, "first")

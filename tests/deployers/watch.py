@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import psutil
 
 from fairing import state
@@ -34,10 +36,8 @@ def folder(job):
 
 def gone(pid: int) -> bool:
     """Wait until a process has ended."""
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(pid).wait(60)
-    except psutil.NoSuchProcess:
-        pass
     return True
 
 
