@@ -20,7 +20,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 def main(chosen: list[str]) -> int:
     """Measure the chosen modules, or all; return the exit code."""
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):  # they would slow the peers alone
+        os.environ.pop(name, None)
     rows = []
     with tempfile.TemporaryDirectory() as home:
         os.environ["FAIRING_HOME"] = home
