@@ -7,6 +7,7 @@ spawned: there they are loaded once more, when first asked for.
 
 from __future__ import annotations
 
+import builtins
 import io
 import os
 import pickle
@@ -34,6 +35,18 @@ def share(*paths: str) -> None:
     """Let spawned workers find what was captured."""
     os.environ[CAPTURED] = os.pathsep.join(paths)
     sys.modules["__main__"].__spec__ = ModuleSpec("fairing.runtime.worker_main", None)
+
+
+def serve() -> None:
+    """Make a spawned worker what the user's code expects of a process: lines are out at once, ``display`` is a name."""
+
+    def display(*objs: Any, **given: Any) -> Any:
+        from fairing.runtime.displays import display
+
+        return display(*objs, **given)
+
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    builtins.display = display  # type: ignore[attr-defined]
 
 
 def find(name: str) -> Any:

@@ -109,22 +109,29 @@ def _log(level: int) -> None:
 
 def _terminable() -> None:
     """Let SIGTERM unwind the user's code; a process that it forked is ended by the signal itself, as anywhere."""
-    process = os.getpid()
+    masks = threading.local()
+
+    def again(*_: Any) -> None:
+        """Let what ``finally:`` does go on; a handler, since an ignored signal would stay so in its subprocesses."""
 
     def terminate(*_: Any) -> None:
-        if os.getpid() != process:  # it came in the moment after a fork
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what ``finally:`` does is not interrupted again
+        signal.signal(signal.SIGTERM, again)
         raise Terminated
 
+    def hold() -> None:
+        # One that comes while a fork still has this handler would be lost there, and a pool wait for that worker.
+        masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def release() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
+
     def forget() -> None:
-        if signal.getsignal(signal.SIGTERM) is terminate:
+        if signal.getsignal(signal.SIGTERM) in {terminate, again}:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        release()
 
     signal.signal(signal.SIGTERM, terminate)
-    os.register_at_fork(after_in_child=forget)
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=forget)
 
 
 def _leave(code: int, out: Output) -> None:

@@ -58,7 +58,6 @@ class Output:
         self._lines = 0
         self._since = time.monotonic()
         self._flood = False
-        self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         below = _Below(descriptor, self._kept, self._line)
         self.text = io.TextIOWrapper(below, "utf-8", "backslashreplace", "\n", line_buffering=True)
@@ -66,7 +65,7 @@ class Output:
 
     def begin(self) -> None:
         """Start the thread."""
-        self._stop.clear()
+        self._stop = threading.Event()  # another: in a fork, a thread that is not there may hold the last one's lock
         self._thread = threading.Thread(target=self._tend, name="fairing-output", daemon=True)
         try:
             self._thread.start()
@@ -119,10 +118,11 @@ class Output:
     def _tend(self) -> None:
         """Flush from time to time what nobody flushes."""
         while True:
-            self._stop.wait(IDLE)
+            stop = self._stop
+            stop.wait(IDLE)
             if self._thread is not threading.current_thread():
                 return
-            self._stop.clear()
+            stop.clear()
             if self._flood:
                 self._flooded()
             else:

@@ -8,4 +8,4 @@ def __getattr__(name: str) -> object:
 
 
 if __name__ == "__mp_main__":
-    __import__("sys").stdout.reconfigure(line_buffering=True)
+    __import__("fairing.runtime.captured").runtime.captured.serve()

@@ -23,12 +23,12 @@ POOL = """
 def test_pools_of_every_kind_find_the_functions_and_classes_of_the_notebook(run, method, factor):
     done = run(POOL, method)
     assert done.value == [0, factor, 2 * factor, 3 * factor]
-    assert done.stdout == "main runs\n"
+    assert (done.stdout, done.stderr) == ("main runs\n", "")
 
 
 def test_functions_that_only_came_as_arguments_are_found_by_workers_too(runner):
     cell = {"__name__": "__main__"}
-    exec("def double(x):\n    print('doubling', x)\n    return 2 * x", cell)
+    exec("def double(x):\n    display(('doubling', x))\n    return 2 * x", cell)
     done = (
         runner(
             """
@@ -44,7 +44,7 @@ def test_functions_that_only_came_as_arguments_are_found_by_workers_too(runner):
         .end()
     )
     assert done.value == [0, 2, 4]
-    assert done.stdout == "doubling 0\ndoubling 1\ndoubling 2\n"
+    assert done.stdout == "('doubling', 0)\n('doubling', 1)\n('doubling', 2)\n"
 
 
 def test_joblib_workers_run_captured_functions(run):
@@ -117,3 +117,23 @@ def test_forks_while_output_floods_lose_and_double_nothing(run):
     assert len(lines) == 15_000
     for name in "abc":
         assert [line for line in lines if line[0] == name] == [f"{name} {number}" for number in range(3000)]
+
+
+def test_a_fork_that_is_ended_at_once_ends(run):
+    done = run(
+        """
+        import os, signal
+        def main():
+            codes = set()
+            for _ in range(200):
+                child = os.fork()
+                if not child:
+                    while True:
+                        signal.pause()
+                os.kill(child, signal.SIGTERM)
+                codes.add(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            return codes
+        """
+    )
+    assert done.value == {-15}
+    assert done.stderr == ""
