@@ -15,6 +15,13 @@ def fairing_home(tmp_path_factory):
     before = {name: os.environ.pop(name) for name in tuple(os.environ) if name.startswith("FAIRING_")}
     os.environ["FAIRING_HOME"] = str(home)
     yield home
+    if (home / "runs").is_dir():  # a test that failed may have left one that waits for ever
+        from fairing import plugins
+        from fairing.spec import Target
+
+        local = plugins.deployer("local")
+        for handle in local.list(Target("local", "local", "append")):
+            local.delete(handle)
     del os.environ["FAIRING_HOME"]
     os.environ.update(before)
 
