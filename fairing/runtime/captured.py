@@ -45,7 +45,7 @@ def serve() -> None:
 
         return display(*objs, **given)
 
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.stdout.reconfigure(line_buffering=True, write_through=False)  # type: ignore[union-attr]
     builtins.display = display  # type: ignore[attr-defined]
 
 

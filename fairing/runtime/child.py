@@ -45,7 +45,7 @@ def run(spec: dict[str, Any], output: int, error: int, mark: bytes) -> int:
         tell("failure", {"ename": "tampered", "evalue": f"{entry['path']} is not the file that was submitted"})
         return 1
     code: int = importlib.import_module(ENTRIES[entry["kind"]]).run(spec, data, tell)
-    out.settle()
+    out.end()
     if any(thread.daemon and thread.is_alive() for thread in threading.enumerate()):
         _leave(code, out)
     return code

@@ -58,6 +58,7 @@ class Output:
         self._lines = 0
         self._since = time.monotonic()
         self._flood = False
+        self._over = 0
         self._thread: threading.Thread | None = None
         below = _Below(descriptor, self._kept, self._line)
         self.text = io.TextIOWrapper(below, "utf-8", "backslashreplace", "\n", line_buffering=True)
@@ -74,12 +75,14 @@ class Output:
 
     def settle(self) -> None:
         """Write everything, and leave no thread of ours."""
+        self._over += 1  # counted, since two threads may fork at once
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             self._stop.set()
             thread.join()
         self._calm()
         self.flush()
+        self._over -= 1
 
     def flush(self) -> None:
         """Write everything that was printed, the beginning of a line too."""
@@ -92,13 +95,19 @@ class Output:
         self._lock.acquire()
 
     def release(self) -> None:
-        """Go on after a fork."""
+        """Go on after a fork; the thread starts with the next line, as Python warns of forks beside threads."""
         self._lock.release()
-        self.begin()
+
+    def end(self) -> None:
+        """Write everything; from here on no thread starts."""
+        self._over += 1
+        self.settle()
 
     def _line(self) -> None:
         """Write, at the end of a line or when asked to, and look at the clock from time to time."""
         self._lines += 1
+        if self._thread is None and not self._over:
+            self.begin()
         if self._lines >= BURST:
             now = time.monotonic()
             if now - self._since < BURST / FAST and self._thread is not None:
