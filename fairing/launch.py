@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from fairing import plugins
 from fairing.errors import BuildError
-from fairing.ports import Report
+from fairing.ports import Builder, Deployer, Report
 from fairing.recipe.resolve import asks_uv, resolve
-from fairing.spec import BuiltImage, Bundle, Destination, Handle, Image, Recipe, Target, Workload
+from fairing.spec import BuiltImage, Bundle, Handle, Image, Recipe, Target, Workload
 
 
 def launch(bundle: Bundle, image: Image, workload: Workload, target: Target, report: Report) -> Handle:
     """Carry a bundle through every stage; what can be refused is refused before anything is made."""
-    deployer = plugins.deployer(target.deployer)
-    builder = plugins.builder(target.builder)
-    _meet(target, builder.makes, deployer.takes)
+    builder, deployer = _met(target)
     deployer.check(workload, target)
     recipe = resolve(bundle, image, target, report)
     builder.check(recipe, target)
@@ -23,19 +21,15 @@ def launch(bundle: Bundle, image: Image, workload: Workload, target: Target, rep
 
 def build(bundle: Bundle, image: Image, target: Target, report: Report) -> BuiltImage:
     """Go as far as the image."""
-    builder = plugins.builder(target.builder)
-    to = plugins.deployer(target.deployer).takes
-    _meet(target, builder.makes, to)
+    builder, deployer = _met(target)
     recipe = resolve(bundle, image, target, report)
     builder.check(recipe, target)
-    return builder.build(recipe, target, to, report)
+    return builder.build(recipe, target, deployer.takes, report)
 
 
 def dry_run(bundle: Bundle, image: Image, workload: Workload, target: Target) -> Recipe:
     """Go as far as the recipe: everything that may be refused has been, and nothing has been made."""
-    deployer = plugins.deployer(target.deployer)
-    builder = plugins.builder(target.builder)
-    _meet(target, builder.makes, deployer.takes)
+    builder, deployer = _met(target)
     deployer.check(workload, target)
     recipe = resolve(bundle, image, target)
     builder.check(recipe, target)
@@ -56,12 +50,15 @@ def new(bundle: Bundle, image: Image, target: Target) -> tuple[tuple[str, str], 
     return (("dependencies", f"{count} package{'s' * (count != 1)}, {state}"), ("code", code))
 
 
-def _meet(target: Target, makes: frozenset[Destination], takes: Destination) -> None:
-    if takes in makes:
-        return
+def _met(target: Target) -> tuple[Builder, Deployer]:
+    """Return the builder and the deployer of a target: what one makes, the other takes."""
+    builder, deployer = plugins.builder(target.builder), plugins.deployer(target.deployer)
+    takes = deployer.takes
+    if takes in builder.makes:
+        return builder, deployer
     fitting = [name for name in plugins.installed(plugins.BUILDERS) if takes in plugins.builder(name).makes]
     raise BuildError(
         f"The builder {target.builder!r} cannot make what the deployer {target.deployer!r} runs.",
-        why=f"It leaves images in: {', '.join(sorted(makes))}; {takes} is wanted.",
+        why=f"It leaves images in: {', '.join(sorted(builder.makes))}; {takes} is wanted.",
         fix=f"Use builder={fitting[0]!r}." if fitting else "No installed builder can.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from fairing import config, plugins, state
 from fairing.capture import ipynb, journal
 from fairing.capture.ipynb import Source
-from fairing.errors import CaptureError
+from fairing.errors import CaptureError, ConfigError
 from fairing.job import Job, bring
 from fairing.options import Options, octets, options
 from fairing.output.card import Head
@@ -166,6 +167,8 @@ def workload(captured: Captured, settled: Options) -> Workload:
         outputs=settled.outputs or (),
         grace=10.0 if settled.grace is None else settled.grace,
         limits=settled.limits or "enforce",
+        log_level=logging.getLogger().level,
+        secrets=_there(settled.secrets or ()),
     )
 
 
@@ -174,15 +177,25 @@ def launched(captured: Captured, target: Target, settled: Options, report: Repor
     from fairing import launch  # here, since inside a run the verbs work without what the stages need
 
     if captured.document is not None:
-        from fairing.notebook import (
-            NotebookJob,
-        )  # before the run starts: importing it takes time, and may be interrupted
+        from fairing.notebook import NotebookJob  # before the run starts: an interrupted import would leave it alone
 
     handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, report)
     state.record(str(handle))
     if captured.document is None:
         return Job(handle, captured.report, _hint)
     return NotebookJob(handle, captured.report, captured.document, _hint)
+
+
+def _there(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of secrets; what has no value here is refused before anything is built."""
+    lacking = [name for name in names if name not in os.environ]
+    if lacking:
+        raise ConfigError(
+            f"The secret {lacking[0]!r} has no value here.",
+            why="secrets= names environment variables, whose values the run is given.",
+            fix=f"Set it in this process first: os.environ[{lacking[0]!r}] = getpass.getpass().",
+        )
+    return names
 
 
 def _hint(missing: str) -> str:

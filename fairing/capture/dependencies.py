@@ -67,17 +67,14 @@ def _with_engines(found: dict[str, str]) -> dict[str, str]:
     loaded = {name.partition(".")[0] for name in tuple(sys.modules)}
     # What the kernel itself is made of is loaded in every notebook, whatever the code does.
     kernel = {each.name for each in closure(["ipykernel"]).found} if "ipykernel" in loaded else set()
-    while True:
-        have = closure(found).found
-        names = {each.name for each in have}
-        new: dict[str, str] = {}
-        for each in sorted(have, key=lambda each: each.name not in found):
-            for name in _optional(each) - names - kernel:
-                if name in installed and loaded.intersection(installed[name].tops):
-                    new.setdefault(name, f"loaded here, and {each.name} works with it")
-        if not new:
-            return found
-        found = {**found, **new}
+    # Of what the code itself needs alone: what those require has extras too, and each is loaded in some notebook.
+    names = {each.name for each in closure(found).found}
+    new = dict(found)
+    for each in (installed[name] for name in found if name in installed):
+        for name in sorted(_optional(each) - names - kernel):
+            if name in installed and loaded.intersection(installed[name].tops):
+                new.setdefault(name, f"loaded here, and {each.name} works with it")
+    return new
 
 
 def _optional(each: Distribution) -> set[str]:

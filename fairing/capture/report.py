@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from html import escape
 
 from fairing.capture.pickled import size
-from fairing.spec import Report
+from fairing.spec import Global, Report
 
 WIDTH = 100  # columns
+REFERENCE = 120  # bytes: less than any function or class by value
 FEW = 6  # items of each kind in the short form
 
 
@@ -61,6 +62,8 @@ def html(report: Report, most: int | None = FEW) -> str:
 def _rows(report: Report, most: int | None) -> Iterable[tuple[str, list[str], bool]]:
     """Give each kind of thing that there is: its label, its items, and whether each has a line of its own."""
     named = sorted(report.globals, key=lambda each: -each.size)
+    if most is not None:
+        named = [each for each in named if not _by_reference(each)]
     reasons = most is None
     rows = (
         ("modules", list(report.modules), False),
@@ -74,6 +77,11 @@ def _rows(report: Report, most: int | None) -> Iterable[tuple[str, list[str], bo
     for label, items, each_apart in rows:
         if items:
             yield label, items if label == "warnings" else _few(items, most), each_apart
+
+
+def _by_reference(each: Global) -> bool:
+    """Whether a name brings nothing but a reference into a package, which the requirements name already."""
+    return each.size < REFERENCE and each.type in {"function", "class", "module", "builtin_function_or_method", "ufunc"}
 
 
 def _few(items: list[str], most: int | None) -> list[str]:

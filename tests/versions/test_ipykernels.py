@@ -7,7 +7,7 @@ import pytest
 
 from tests.versions.lanes import environment, run
 
-TESTS = ("tests/output",)
+TESTS = ("tests/output", "tests/notebook/test_run.py")
 
 
 @pytest.mark.parametrize("version", ["6.30.1", "7.1.0"])
