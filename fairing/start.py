@@ -145,7 +145,8 @@ def head(captured: Captured, target: Target, settled: Options) -> Head:
     from fairing.capture import report
 
     name = settled.name or captured.report.entry
-    return Head(name, target.name, text=report.text(captured.report), html=report.html(captured.report))
+    html = report.html(captured.report, titled=False)
+    return Head(name, target.name, text=report.text(captured.report), html=html)
 
 
 def image(settled: Options) -> Image:

@@ -43,8 +43,8 @@ def text(report: Report, most: int | None = FEW) -> str:
     return "\n".join(lines)
 
 
-def html(report: Report, most: int | None = FEW) -> str:
-    """Return a report as HTML, in the reader's own colours."""
+def html(report: Report, most: int | None = FEW, *, titled: bool = True) -> str:
+    """Return a report as HTML, in the reader's own colours; a card, which has said what was captured, has no title."""
     rows = []
     for label, items, each_apart in _rows(report, most):
         shown = "<br>".join(map(escape, items)) if each_apart else escape(", ".join(items))
@@ -53,9 +53,9 @@ def html(report: Report, most: int | None = FEW) -> str:
             f'<tr style="background:none"><td style="text-align:left;vertical-align:top;padding:0 1.2em 0 0;{colour}">'
             f'{label}</td><td style="text-align:left;padding:0">{shown}</td></tr>'
         )
+    title = f"<b>{escape(report.entry)}</b> ({report.kind})" if titled else ""
     return (
-        f"<div><b>{escape(report.entry)}</b> ({report.kind})"
-        f'<table style="border:none;margin:0;line-height:1.5"><tbody>{"".join(rows)}</tbody></table></div>'
+        f'<div>{title}<table style="border:none;margin:0;line-height:1.5"><tbody>{"".join(rows)}</tbody></table></div>'
     )
 
 
