@@ -16,8 +16,13 @@ from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from typing import Any
 
+from fairing.runtime import imports
+
 CAPTURED = "FAIRING_CAPTURED"
 """The variable by which a spawned worker finds the pickles."""
+
+WORKER = "fairing.runtime.worker_main"
+"""What a spawned worker has for its ``__main__``."""
 
 
 def load(data: bytes) -> Any:
@@ -34,7 +39,9 @@ def load(data: bytes) -> Any:
 def share(*paths: str) -> None:
     """Let spawned workers find what was captured."""
     os.environ[CAPTURED] = os.pathsep.join(paths)
-    sys.modules["__main__"].__spec__ = ModuleSpec("fairing.runtime.worker_main", None)
+    sys.modules["__main__"].__spec__ = ModuleSpec(WORKER, None)
+    for name in ("joblib.externals.loky.backend.spawn", "loky.backend.spawn"):
+        imports.after(name, _prepared)
 
 
 def serve() -> None:
@@ -63,6 +70,16 @@ def find(name: str) -> Any:
     if name not in names:
         raise AttributeError(f"module '__main__' has no attribute {name!r}")
     return names[name]
+
+
+def _prepared(spawn: Any) -> None:
+    """Let loky's workers, which load no ``__main__`` of their own accord, start as other spawned ones do."""
+    prepare = spawn.get_preparation_data
+
+    def get_preparation_data(name: str, init_main_module: bool = True) -> dict[str, Any]:
+        return {**prepare(name, init_main_module), "init_main_from_name": WORKER}
+
+    spawn.get_preparation_data = get_preparation_data
 
 
 class _Unpickler(pickle.Unpickler):
