@@ -10,6 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
+TOOLS = ("pytest", "pytest-timeout", "pytest-randomly", "hypothesis", "psutil", "hatchling")
+LIBRARIES = ("matplotlib", "pandas", "pyarrow", "scikit-learn", "tqdm")
 
 
 @cache
@@ -24,14 +26,14 @@ def interpreter(version: str) -> Path | None:
 
 
 def environment(folder: Path, python: Path, *packages: str) -> Path:
-    """Make an environment with this checkout and these packages; return its interpreter."""
+    """Make an environment with this checkout and these packages, at the lock's versions; return its interpreter."""
     made = folder / "bin" / "python"
     subprocess.run([UV, "venv", "--quiet", "--python", python, folder], check=True)
     constraints = ROOT / "requirements" / "dev.txt"
     install = [UV, "pip", "install", "--quiet", "--python", made]
-    names = [package.partition("=")[0].partition("<")[0] for package in packages]
+    names = [package.partition("==")[0] for package in packages if "==" in package]
     free = constraints if not names else _without(folder / "constraints.txt", constraints, names)
-    wanted = ["pytest", "pytest-timeout", "pytest-randomly", "hypothesis", *packages]
+    wanted = [*TOOLS, *packages]
     subprocess.run([*install, "--constraints", free, "--editable", ROOT, *wanted], check=True)
     return made
 
