@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fairing.errors import OutOfMemory, RunCancelled, RunFailed, RunKilled, RunLost, RunTimedOut
+from fairing.errors import OutOfMemory, ResultRefused, RunCancelled, RunFailed, RunKilled, RunLost, RunTimedOut
 from fairing.events import Failure, Payload, Status
 from fairing.output.fold import View
 from fairing.spec import Handle
@@ -38,6 +38,12 @@ def error(
         hint: Finds the option for what was missing.
     """
     failure, status = view.failure, view.status
+    if failure is not None and failure.ename == "ResultRefused":
+        return ResultRefused(
+            f"{handle} ended, but its value cannot be brought back.",
+            why=_sentence(failure.evalue),
+            fix="Return what can be pickled, or write it to a file of the working folder: job.download() brings it.",
+        )
     advice = (hint(failure.missing) or "") if hint and failure and failure.missing else ""
     ended = _ended(handle, failure, status, view, advice)
     ended.code = failure.code if failure else None

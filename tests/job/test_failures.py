@@ -2,6 +2,7 @@
 
 import pytest
 
+import fairing
 from fairing import errors
 from fairing.events import Failure, Source, Stamp, Status, Text
 from fairing.failures import error
@@ -57,3 +58,15 @@ def test_the_last_lines_are_told_where_no_traceback_tells_what_happened():
 def test_no_error_of_ours_shows_frames_of_ours():
     raised = told(Failure(at(), "exit", "", code=4), Status(at("run"), "failed"))
     assert raised._render_traceback_() == [f"RunFailed: {raised}"]
+
+
+def test_a_value_that_cannot_be_pickled_is_refused_in_words():
+    def lock():
+        import threading
+
+        return threading.Lock()
+
+    with pytest.raises(
+        errors.ResultRefused, match=r"value cannot be brought back\. The value, a .*lock.*job\.download"
+    ):
+        fairing.submit(lock).result()
