@@ -22,6 +22,12 @@ def work():
     print("turn", {turn})
     return {turn}
 """
+GIGABYTE = """
+import fairing_gigabyte
+
+def work():
+    return {turn}, fairing_gigabyte
+"""
 LIBRARIES = """
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -123,10 +129,17 @@ def _digest(home: Path, turns: Iterator[int]) -> Pair:
     """From the call to the digest, with a gigabyte of dependencies that are there and have not changed."""
     site = _gigabyte(home.parent / f"{home.name}-gigabyte")
     sys.path.append(str(site))
-    source = "import fairing_gigabyte\n" + PLAIN + "\n    fairing_gigabyte"
+
+    def build() -> None:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            image = fairing.build(_function(GIGABYTE, next(turns)))
+        (tree,) = (layer.folder for layer in image.layers if layer.kind == "dependencies")
+        if tree is None or not next(tree.rglob("fairing_gigabyte/part0.bin"), None):
+            raise AssertionError("the gigabyte is not among the dependencies")
+
     return Pair(
         "call to digest, 1 GB of dependencies ready",
-        lambda: fairing.build(_function(source, next(turns))),
+        build,
         lambda: None,
         "nothing",
         plus=0.100,
@@ -134,14 +147,14 @@ def _digest(home: Path, turns: Iterator[int]) -> Pair:
 
 
 def _gigabyte(site: Path) -> Path:
-    """Make an installed distribution of a thousand modules and one gigabyte."""
+    """Make an installed distribution of ten thousand files and one gigabyte."""
     package = site / "fairing_gigabyte"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
     record = ["fairing_gigabyte/__init__.py,,"]
-    for index in range(1000):
-        (package / f"part{index}.bin").write_bytes(index.to_bytes(4, "big") * (1 << 18))
-        record.append(f"fairing_gigabyte/part{index}.bin,,{1 << 20}")
+    for index in range(10_000):
+        (package / f"part{index}.bin").write_bytes(index.to_bytes(4, "big") * 26_000)
+        record.append(f"fairing_gigabyte/part{index}.bin,,104000")
     information = site / "fairing_gigabyte-1.0.dist-info"
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: fairing-gigabyte\nVersion: 1.0\n")

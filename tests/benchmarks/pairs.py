@@ -69,12 +69,13 @@ def table(rows: Iterable[Row]) -> str:
     lines = ["| what | fairing | peer | | ratio | over | promise | |", "|---|--:|--:|---|--:|--:|---|---|"]
     for row in rows:
         pair = row.pair
+        ratio = f"{row.ours / row.peer:.2f}" if row.peer > 0.001 else "–"
         promise = " + ".join(
             part for part in (f"{pair.times:g} ×", f"{pair.plus * 1000:g} ms" if pair.plus else "") if part
         )
         lines.append(
             f"| {pair.name} | {row.ours * 1000:.0f} ms | {row.peer * 1000:.0f} ms | {pair.against} "
-            f"| {row.ours / row.peer:.2f} | {(row.ours - row.peer) * 1000:+.0f} ms | ≤ {promise} "
+            f"| {ratio} | {(row.ours - row.peer) * 1000:+.0f} ms | ≤ {promise} "
             f"| {'kept' if row.kept else 'MISSED'} |"
         )
     return "\n".join(lines)
