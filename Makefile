@@ -42,11 +42,15 @@ lock: .venv/ready
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 \
 		--generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/dev.txt
 
+.PHONY: python
+python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("fairing needs Python 3.10 or newer; set PYTHON=")'
+
 clean:
 	rm -rf .venv dist
 
-.venv/ready: requirements/dev.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("fairing needs Python 3.10 or newer; set PYTHON=" * (sys.version_info < (3, 10)))'
+# A phony file behind the bar is looked at first and never makes .venv old.
+.venv/ready: requirements/dev.txt pyproject.toml | python
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
