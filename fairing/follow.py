@@ -49,7 +49,8 @@ class Merged:
 
     Args:
         replicas: One stream a replica.
-        every: Seconds without an event after which ``None`` is given instead; never, if ``None``.
+        every: Seconds without an event after which ``None`` is given instead; never, if ``None``. It may be changed
+            between two events.
     """
 
     def __init__(self, replicas: Stream[Stream[Event]], every: float | None = None) -> None:
@@ -61,7 +62,7 @@ class Merged:
         self._streams: list[Stream[Event]] = []
         self._threads: list[threading.Thread] = []
         self._replicas = replicas
-        self._every = every
+        self.every = every
         self._start(self._outer)
 
     @property
@@ -75,7 +76,7 @@ class Merged:
     def __next__(self) -> Event | None:
         with self._changed:
             while not (self._closed or self._held or self._failed) and self._reading:
-                if not self._changed.wait(self._every):
+                if not self._changed.wait(self.every):
                     return None
             if self._held and not self._closed:
                 event = self._held.popleft()

@@ -24,10 +24,6 @@ QUIET = 0.25
 """Seconds without output after which a log that is still being written counts as read up to now."""
 
 
-AGAIN = 0.1
-"""Seconds between two looks at a run of which nothing is heard."""
-
-
 class Job:
     """A run that was started, here or elsewhere.
 
@@ -120,10 +116,8 @@ class Job:
             TimeoutError: It is still running then; it goes on.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        while not self._complete:
-            self._drain(until)
-            if not self._complete:  # it is still told to be running: its last moments, or a stream that was cut
-                time.sleep(AGAIN)
+        while not self._complete:  # where streams end by themselves it is; those that were cut are followed again
+            until = self._drain(until)
         return self.status
 
     def result(self, timeout: float | None = None, *, raw: bool = False, trust: bool | None = None) -> Any:
@@ -227,14 +221,20 @@ class Job:
         sink.close()
         return Log(out.getvalue())
 
-    def _drain(self, until: float | None) -> None:
-        beats = self.beats(None if until is None else AGAIN)
+    def _drain(self, until: float | None) -> float | None:
+        """Read it to its end, or until a time; return that time, or ``None`` if the run has ended by then."""
+        beats = self.beats(None)
         try:
-            for _ in beats:
-                if until is not None and time.monotonic() >= until:
+            while True:
+                left = None if until is None else until - time.monotonic()
+                if left is not None and left <= 0:
                     if self._deployer.status(self.handle).phase not in FINAL:
                         raise TimeoutError(f"{self.handle} is still running; it goes on.")
-                    until = None  # it has ended, and only its log is still to be read
+                    until = left = None  # only its log is still to be read
+                beats.wait_for(left)
+                next(beats)
+        except StopIteration:
+            return until
         finally:
             beats.close()
 
@@ -283,6 +283,10 @@ class Beats:
             if self._whole:
                 self._job._view = self._view
         return event
+
+    def wait_for(self, seconds: float | None) -> None:
+        """Give ``None`` when nothing comes for so many seconds, from now on."""
+        self._merged.every = seconds
 
     def close(self) -> None:
         """Stop following, from any thread."""

@@ -71,6 +71,13 @@ def held(path: Path) -> bool:
         return True
 
 
+def free(path: Path) -> None:
+    """Wait until nobody holds this lock file alone."""
+    if path.exists():
+        with suppress(FileNotFoundError), locked(path, shared=True):
+            pass
+
+
 @contextmanager
 def _created(path: Path, wait: bool) -> Iterator[None]:
     """Hold a lock by being the one who created a file; Windows removes that file when its holder ends."""

@@ -36,13 +36,13 @@ def main(folder: str, ready: int) -> None:
         os._exit(0)  # whoever started this waits for it, and is to keep no zombie
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # they are for the supervisor
-    lock = os.open(f"{folder}/lock", os.O_CREAT | os.O_RDWR, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
     os.chdir(folder)  # a socket's path may have about 100 bytes, and this folder's may have more
     listener = socket.socket(socket.AF_UNIX)
     listener.bind("socket")
     listener.listen(64)
     listener.setblocking(False)
+    # After the socket: whoever cannot connect may wait for the lock, and then knows how the run ended.
+    fcntl.flock(os.open("lock", os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)
     os.write(ready, b"ready")
     os.close(ready)
     with open("run.json", "rb") as file:  # noqa: PTH123 - pathlib is not imported here, for its time

@@ -1,14 +1,20 @@
 """What a run leaves on disk is its owner's alone, and what somebody did to it is told in words."""
 
+import fcntl
 import json
 import os
+import re
 import stat
+import sys
+import threading
+from pathlib import Path
 
 import pytest
 
 import fairing
 from fairing import state
 from fairing.errors import AccessError, ConfigError, DeployError
+from fairing.follow import follow
 from fairing.spec import Handle, Target
 from fairing_deployers.local import LocalDeployer
 from tests.conftest import missing
@@ -164,6 +170,29 @@ def test_a_log_that_somebody_wrote_into_is_shown_as_text_and_forges_nothing(ende
     log = folder(ended) / "logs" / "worker-0.log"
     log.write_bytes(log.read_bytes() + b"\x1e" + b"0" * 32 + b'{"n":99,"t":1,"k":"failure","ename":"E","evalue":""}\n')
     assert fairing.attach(str(ended.handle)).result() == 32
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who waits for a lock is told by /proc")
+def test_streams_end_only_when_how_the_run_ended_is_known():
+    """What watchers held who were killed, the kernel frees in an order of its own: here the lock comes last."""
+    job = fairing.submit(pow, args=(2, 5))
+    job.wait()
+    local, phases = LocalDeployer(), []
+
+    def read():
+        list(follow(local.streams(job.handle)))
+        phases.append(local.status(job.handle).phase)
+
+    with (folder(job) / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # its watchers have gone
+        (folder(job) / "end.json").unlink()
+        reader = threading.Thread(target=read)
+        reader.start()
+        waits = re.compile(rf"-> FLOCK .*:{os.fstat(lock.fileno()).st_ino} ")
+        while reader.is_alive() and not waits.search(Path("/proc/locks").read_text()):
+            pass
+    reader.join()
+    assert phases == ["lost"]
 
 
 def test_deleting_stops_a_run_and_leaves_nothing():

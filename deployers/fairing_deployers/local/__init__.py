@@ -5,6 +5,8 @@ asked of a run is read from there, so any process of this user can ask.
 
     room       what this machine has room for          folder     which runs there are, and how each is
     start      lays out a run and starts it            streams    follows one
+
+What any deployer does that runs layers on a folder is in ``fairing.run_folder`` and ``fairing.run_streams``.
 """
 
 from __future__ import annotations
@@ -13,8 +15,7 @@ import re
 import secrets
 import time
 
-from fairing import state
-from fairing.errors import DeployError
+from fairing import run_folder, state
 from fairing.events import Event, FileInfo, Source, Stamp, Status
 from fairing.ports import Report, Stream
 from fairing.spec import BuiltImage, Destination, Handle, Target, Workload
@@ -61,26 +62,15 @@ class LocalDeployer:
 
     def read(self, handle: Handle, path: str) -> Stream[bytes]:
         """Read a file of the run's folder."""
-        from fairing_deployers.local.streams import Pieces
-
-        folder = folders.find(handle).resolve()
-        file = (folder / path.replace("\0", "")).resolve()
-        if not any(file.is_relative_to(folder / part) for part in ("work", "spool")) or not file.is_file():
-            raise DeployError(f"The run {handle} has no file {path!r}.", fix="Its files() lists those there are.")
-        return Pieces(file)
+        return run_folder.read(handle, folders.find(handle), path)
 
     def files(self, handle: Handle) -> tuple[FileInfo, ...]:
         """List the working folder."""
-        work = folders.find(handle) / "work"
-        return tuple(
-            FileInfo(path.relative_to(work).as_posix(), path.stat().st_size)
-            for path in sorted(work.rglob("*"))
-            if path.is_file()
-        )
+        return run_folder.files(folders.find(handle))
 
     def list(self, target: Target) -> tuple[Handle, ...]:
         """List this user's runs."""
-        return folders.every()
+        return run_folder.every(state.runs(), "local")
 
     def cancel(self, handle: Handle) -> None:
         """Ask the supervisor to end the run, and wait until nothing of it is left."""
@@ -88,7 +78,7 @@ class LocalDeployer:
 
     def delete(self, handle: Handle) -> None:
         """Cancel the run and remove its folder, also where it is damaged."""
-        folder = folders.place(handle)
+        folder = run_folder.place(state.runs(), handle)
         if folder is not None and folder.is_dir():
             folders.cancel(folder)
             folders.remove(folder)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import time
 from pathlib import Path
 from typing import Any
 
-from fairing import state
+from fairing import run_folder, state
 from fairing.errors import DeployError
 from fairing.events import FINAL, Source, Stamp, Status
+from fairing.oci.locks import held
 from fairing.runtime import cgroup
 from fairing.spec import Handle
 
@@ -29,33 +29,11 @@ def find(handle: Handle) -> Path:
         DeployError: There is no such run, or what is left of it cannot be used.
         AccessError: The folder belongs to another user.
     """
-    folder = place(handle)
-    if folder is None or not folder.is_dir():
-        raise DeployError(f"There is no run {handle} on this machine.", fix="fairing.jobs() lists those there are.")
-    state.private(folder)
+    folder = run_folder.find(state.runs(), handle)
     missing = [name for name in ("run.json", "key", "logs", "work", "spool") if not (folder / name).exists()]
     if missing:
         raise _damaged(handle, f"{missing[0]} is missing from its folder, {folder}")
     return folder
-
-
-def place(handle: Handle) -> Path | None:
-    """Return where a run's folder would be; nowhere, for a name that could not be one."""
-    name = handle.parts[0]
-    if len(handle.parts) != 1 or name in {".", ".."} or {"/", "\\", "\0"} & set(name):
-        return None
-    return state.runs() / name
-
-
-def every() -> tuple[Handle, ...]:
-    """Return this user's runs, newest first."""
-    found = []
-    for folder in state.runs().iterdir():
-        try:
-            found.append(((folder / "run.json").stat().st_mtime_ns, folder.name))
-        except OSError:  # on its way in or out, or not a run
-            continue
-    return tuple(Handle("local", (name,)) for _, name in sorted(found, reverse=True))
 
 
 def spec(handle: Handle, folder: Path) -> dict[str, Any]:
@@ -73,7 +51,7 @@ def status(handle: Handle, folder: Path) -> Status:
     Raises:
         DeployError: What its folder says cannot be read.
     """
-    alive = _alive(folder)
+    alive = held(folder / "lock")
     if (folder / "end.json").exists():  # looked for last: it is written before the lock is let go of
         end = _read(handle, folder / "end.json")
         if end.get("phase") not in FINAL:
@@ -127,28 +105,7 @@ def remove(folder: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         groups = []
     cgroup.remove(group for group in groups if group.startswith("/sys/fs/cgroup/"))
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():  # a folder that the run made unwritable
-        for path in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
-            path.chmod(0o700)
-        shutil.rmtree(folder)
-
-
-def _alive(folder: Path) -> bool:
-    import fcntl
-
-    try:
-        lock = os.open(folder / "lock", os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(lock)
+    run_folder.remove(folder)
 
 
 def _read(handle: Handle, file: Path) -> dict[str, Any]:
