@@ -52,15 +52,16 @@ def test_when_one_worker_fails_the_others_are_ended_and_its_exception_is_raised(
     def fail():
         import contextlib
         import os
+        import pathlib
         import signal
 
         with contextlib.suppress(FileExistsError):
             os.mkfifo("up")
         if os.environ["RANK"] == "1":
-            open("up").close()  # when the other is where it can be ended
+            pathlib.Path("up").open().close()  # when the other is where it can be ended
             raise KeyError("only here")
         try:
-            open("up", "w").close()
+            pathlib.Path("up").open("w").close()
             signal.pause()
         finally:
             print("was ended", flush=True)
