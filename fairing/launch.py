@@ -7,6 +7,7 @@ from fairing.errors import BuildError
 from fairing.ports import Builder, Deployer, Report
 from fairing.recipe.resolve import asks_uv, resolve
 from fairing.spec import BuiltImage, Bundle, Handle, Image, Recipe, Target, Workload
+from fairing.words import counted, size
 
 
 def launch(bundle: Bundle, image: Image, workload: Workload, target: Target, report: Report) -> Handle:
@@ -38,16 +39,15 @@ def dry_run(bundle: Bundle, image: Image, workload: Workload, target: Target) ->
 
 def new(bundle: Bundle, image: Image, target: Target) -> tuple[tuple[str, str], ...]:
     """Say what a build would make anew, and what is ready; nothing is made, and uv is not asked."""
-    from fairing.recipe import tree  # what it needs for making one is not needed for a launch that makes none
+    from fairing.oci import store
+    from fairing.recipe import text, tree  # what they need for making one is not needed for a launch that makes none
 
-    octets = sum(file.size() for file in bundle.files)
-    code = f"{len(bundle.files)} file{'s' * (len(bundle.files) != 1)}, {octets:,} bytes"
+    code = f"{counted(len(bundle.files), 'file')}, {size(sum(file.size() for file in bundle.files))}"
     if asks_uv(bundle):
         return (("dependencies", "found by uv before the run"), ("code", code))
     recipe = resolve(bundle, image, target)
-    count = sum(not line.startswith((" ", "#")) for line in recipe.lock.splitlines() if line)
-    state = "to be made" if tree.new(recipe) else "ready"
-    return (("dependencies", f"{count} package{'s' * (count != 1)}, {state}"), ("code", code))
+    state = "ready" if store.has_tree(tree.key(recipe)) else "to be made"
+    return (("dependencies", f"{counted(len(text.packages(recipe)), 'package')}, {state}"), ("code", code))
 
 
 def _met(target: Target) -> tuple[Builder, Deployer]:

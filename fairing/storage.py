@@ -18,6 +18,7 @@ from fairing.oci import config, digests, layout, store
 from fairing.oci.complete import complete
 from fairing.oci.locks import Taken, held
 from fairing.spec import BuiltImage
+from fairing.words import counted, size
 
 DAY = 86400.0
 
@@ -59,8 +60,7 @@ class Pruned:
     freed: int
 
     def __str__(self) -> str:
-        counts = f"{len(self.images)} image{'s' * (len(self.images) != 1)}, {self.trees} tree{'s' * (self.trees != 1)}"
-        return f"Removed {counts}: {store.size(self.freed)} freed."
+        return f"Removed {counted(len(self.images), 'image')}, {counted(self.trees, 'tree')}: {size(self.freed)} freed."
 
 
 def images() -> tuple[StoredImage, ...]:

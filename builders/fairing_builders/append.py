@@ -1,7 +1,7 @@
 """Builds images without a daemon: each layer is written by content, and only what is new is made.
 
 Bottom to top: dependencies | fairing itself | large files | code. The two lowest are folders that are used in place on
-this machine; their blobs are written when something needs them (``fairing.images.export``).
+this machine; their blobs are written when something needs them (``fairing.storage.export``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from fairing.errors import BuildError
 from fairing.events import Source, Stamp, Status
 from fairing.oci import runner, store
 from fairing.ports import Report
-from fairing.recipe import tree
+from fairing.recipe import text, tree
 from fairing.spec import BuiltImage, Destination, File, Layer, Recipe, Target
+from fairing.words import counted, size
 
 LARGE = 8 << 20
 """Bytes from which an included file has a layer of its own, which a change of the code leaves as it is."""
@@ -72,8 +73,8 @@ Say = Callable[[str], None]
 
 def _dependencies(recipe: Recipe, report: Report, say: Say) -> Layer:
     key = tree.key(recipe)
-    count = sum(bool(line.strip()) and not line.startswith((" ", "#")) for line in recipe.lock.splitlines())
-    say(f"dependencies: {count} package{'s' * (count != 1)}, {'ready' if store.has_tree(key) else 'being made'}")
+    count = counted(len(text.packages(recipe)), "package")
+    say(f"dependencies: {count}, {'ready' if store.has_tree(key) else 'being made'}")
     folder = store.tree(key, lambda folder: tree.make(recipe, folder, report))
     tree.mend(recipe, folder)
     return Layer("dependencies", key, folder)
@@ -92,12 +93,12 @@ def _files(files: Sequence[File], say: Say) -> Iterator[Layer]:
         if group:
             made = store.put_layer("files", group)
             called = group[0].path if len(group) == 1 else f"{len(group)} large files"
-            say(f"{called}: {store.size(made.layer.size)}, {_state(made.new)}")
+            say(f"{called}: {size(made.layer.size)}, {_state(made.new)}")
             yield made.layer
     code = [file for file in files if id(file) not in apart]
     made = store.put_layer("code", code)
-    total = store.size(sum(_size(file) for file in code))
-    say(f"code: {len(code)} file{'s' * (len(code) != 1)}, {total}, {_state(made.new)}")
+    total = size(sum(_size(file) for file in code))
+    say(f"code: {counted(len(code), 'file')}, {total}, {_state(made.new)}")
     yield made.layer
 
 

@@ -16,6 +16,7 @@ from fairing.capture import credentials, devices, files, imports, modules, needs
 from fairing.errors import CaptureError
 from fairing.options import Options, octets
 from fairing.spec import Bundle, Captured, Entry, File, Global, Report
+from fairing.words import size
 
 ENTRY = "entry.pkl"
 ARGUMENTS = "arguments.pkl"
@@ -125,7 +126,7 @@ def large(found: Iterable[Global]) -> Iterator[str]:
     for each in found:
         if each.size > pickled.LARGE:
             yield (
-                f"{each.name} ({each.type}) has {pickled.size(each.size)} and travels each time: "
+                f"{each.name} ({each.type}) has {size(each.size)} and travels each time: "
                 "a file that the function loads, by include=[...], would travel once."
             )
 

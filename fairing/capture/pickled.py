@@ -29,6 +29,7 @@ from fairing.capture import culprit
 from fairing.capture.imports import home, nested
 from fairing.errors import CaptureError
 from fairing.spec import Global
+from fairing.words import size
 
 LIMIT = 64_000_000  # bytes of one value
 LARGE = 1_000_000  # bytes of a value that are worth a warning
@@ -92,20 +93,6 @@ def take(value: Any, owner: str, named: Mapping[str, Any] | None = None, limit: 
         if homeless <= by_value:
             return taken
         by_value |= homeless
-
-
-def size(octets: float) -> str:
-    """Return a number of bytes for people.
-
-    Example:
-        >>> size(812), size(3_400_000)
-        ('812 B', '3.4 MB')
-    """
-    units = ["B", "kB", "MB", "GB", "TB"]
-    while octets >= 1000 and len(units) > 1:
-        octets /= 1000
-        del units[0]
-    return f"{octets:.3g} {units[0]}"
 
 
 def kind(value: Any) -> str:

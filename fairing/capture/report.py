@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterable
 from html import escape
 
-from fairing.capture.pickled import size
 from fairing.spec import Global, Report
+from fairing.words import size
 
 WIDTH = 100  # columns
 REFERENCE = 120  # bytes: less than any function or class by value

@@ -31,6 +31,7 @@ from fairing.oci import config, digests, layout
 from fairing.oci.layer import PLACES, WRITER, Link, Written, check, order, write
 from fairing.oci.locks import Taken, locked
 from fairing.spec import File, Layer, LayerKind, Recipe
+from fairing.words import size
 
 _held = threading.local()
 
@@ -222,21 +223,6 @@ def disk(root: Path) -> Iterator[None]:
             why=why,
             fix="Free some with fairing prune, or set FAIRING_HOME to a folder on a larger disk.",
         ) from wrong
-
-
-def size(octets: float) -> str:
-    """Return a size for people.
-
-    Example:
-        >>> size(12_300), size(3_400_000_000)
-        ('12 KB', '3.4 GB')
-    """
-    units = ("B", "KB", "MB", "GB", "TB")
-    steps = 0
-    while octets >= 1000 and steps < 4:
-        octets, steps = octets / 1000, steps + 1
-    unit = units[steps]
-    return f"{octets:.1f} {unit}" if octets < 10 and unit in {"MB", "GB", "TB"} else f"{octets:.0f} {unit}"
 
 
 def _sweep(root: Path) -> None:

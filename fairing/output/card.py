@@ -11,6 +11,7 @@ from html import escape
 
 from fairing.events import FINAL, Phase, Progress
 from fairing.output.fold import Step, View
+from fairing.words import duration, size
 
 WORDS: dict[Phase, str] = {
     "building": "building",
@@ -94,39 +95,6 @@ def line(head: Head, view: View, now: float) -> str:
     if step.reason:
         parts.append(step.reason)
     return " · ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as people write it.
-
-    Example:
-        >>> duration(0.234), duration(75), duration(3700)
-        ('0.2 s', '1 min 15 s', '1 h 1 min')
-    """
-    seconds = max(0.0, seconds)
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def size(octets: float) -> str:
-    """Return a size as people write it.
-
-    Example:
-        >>> size(512), size(1500000)
-        ('512 bytes', '1.5 MB')
-    """
-    if octets < 1000:
-        return f"{octets:.0f} bytes"
-    octets, units = octets / 1000, ["kB", "MB", "GB"]
-    while octets >= 999.95 and len(units) > 1:
-        octets, units = octets / 1000, units[1:]
-    return f"{octets:.1f} {units[0]}"
 
 
 def _timeline(view: View, now: float) -> str:

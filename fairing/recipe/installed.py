@@ -10,6 +10,7 @@ from typing import NamedTuple
 from fairing.environment.closure import closure
 from fairing.environment.index import Distribution
 from fairing.environment.record import Difference, differences, record
+from fairing.words import counted
 
 OWN = "fairing"
 """Its layer is its own, and newer than any lock."""
@@ -56,7 +57,7 @@ def warnings(found: Iterable[Piece]) -> tuple[str, ...]:
             files = f"{', '.join(changed[:3])}{more} of {name}"
             said.append(f"{files} {verb} not as installed; the run gets what is there.")
         if gone:
-            said.append(f"{gone} file{'s' * (gone > 1)} of {name} {'are' if gone > 1 else 'is'} no longer there.")
+            said.append(f"{counted(gone, 'file')} of {name} {'are' if gone > 1 else 'is'} no longer there.")
     return tuple(said)
 
 

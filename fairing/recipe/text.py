@@ -15,14 +15,19 @@ def text(recipe: Recipe) -> str:
     return "\n".join(f"{name:<13} {value}".rstrip() for name, value in _rows(recipe))
 
 
+def packages(recipe: Recipe) -> tuple[str, ...]:
+    """Return the names and versions of a recipe's dependencies, without the hashes and comments between them."""
+    return tuple(line.partition(" ")[0] for line in recipe.lock.splitlines() if line and line[0] not in "# -")
+
+
 def _rows(recipe: Recipe) -> Iterator[tuple[str, str]]:
     yield "runs", f"{recipe.entry.name} ({recipe.entry.kind})"
     yield "base", recipe.base
     yield "platform", recipe.platform
     yield "python", recipe.python
-    packages = [line.partition(" ")[0] for line in recipe.lock.splitlines() if line and line[0] not in "# -"]
-    yield "dependencies", f"{len(packages)}, {recipe.source}"
-    yield from (("", package) for package in packages)
+    found = packages(recipe)
+    yield "dependencies", f"{len(found)}, {recipe.source}"
+    yield from (("", package) for package in found)
     if recipe.apt:
         yield "apt", ", ".join(recipe.apt)
     if recipe.env:

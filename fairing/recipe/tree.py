@@ -17,7 +17,6 @@ import sys
 import time
 from pathlib import Path
 
-from fairing import state
 from fairing.environment.index import Distribution, distributions
 from fairing.environment.record import record
 from fairing.errors import DependencyError
@@ -33,11 +32,6 @@ def key(recipe: Recipe) -> str:
     here = f"{recipe.base}\n{libc}\n{sys.base_prefix}" if recipe.base == "host" else ""
     text = "\n".join((here, recipe.platform, recipe.python, recipe.source, recipe.lock))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def new(recipe: Recipe) -> bool:
-    """Whether the recipe's tree is still to be made."""
-    return not (state.store() / "trees" / key(recipe)).is_dir()
 
 
 def make(recipe: Recipe, folder: Path, report: Report) -> None:

@@ -40,15 +40,15 @@ def test_it_says_what_is_new_and_what_is_there(recipe):
     assert first == [
         "dependencies: 1 package, being made",
         "fairing: new",
-        "data/large.bin: 9.4 MB, new",
-        "code: 6 files, 49 B, new",
+        "data/large.bin: 9.44 MB, new",
+        "code: 6 files, 49 bytes, new",
         f"image: {name}, new",
     ]
     assert second == [
         "dependencies: 1 package, ready",
         "fairing: ready",
-        "data/large.bin: 9.4 MB, ready",
-        "code: 6 files, 49 B, ready",
+        "data/large.bin: 9.44 MB, ready",
+        "code: 6 files, 49 bytes, ready",
         f"image: {name}, ready",
     ]
 
@@ -71,7 +71,7 @@ def test_changed_code_leaves_a_large_file_as_it_is(recipe):
     before, _ = _said(recipe)
     after, said = _said(replace(recipe, files=(*recipe.files, File("new.py", b"1"))))
     assert before.layers[:3] == after.layers[:3]
-    assert said[2:4] == ["data/large.bin: 9.4 MB, ready", "code: 7 files, 50 B, new"]
+    assert said[2:4] == ["data/large.bin: 9.44 MB, ready", "code: 7 files, 50 bytes, new"]
 
 
 def test_large_files_beyond_what_an_image_can_hold_share_a_layer(recipe, monkeypatch):

@@ -26,7 +26,7 @@ def test_the_block_names_everything_in_aligned_lines():
     assert drawing.text(WHOLE) == (
         "train (function)\n"
         "  modules       helpers, pkg.model\n"
-        "  names         table (DataFrame, 3.4 MB), depth (int, 5 B)\n"
+        "  names         table (DataFrame, 3.4 MB), depth (int, 5 bytes)\n"
         "  files         data/train.csv (12.3 kB)\n"
         "  requirements  numpy, pandas\n"
         "  left out      .env: looks like a secret: name it exactly to take it\n"

@@ -97,7 +97,7 @@ def test_every_kind_of_event_can_be_shown(events):
         "      Files(at(), (FileInfo('model.bin', 2_000_000),)), Result(at(), pay), Failure(at(), 'E', 'v'),\n"
         "      Lost(at(), 'one line'))\nlen(KINDS)"
     )
-    assert "model.bin (2.0 MB)" in cell.cards[0]["text/plain"]
+    assert "model.bin (2 MB)" in cell.cards[0]["text/plain"]
     assert cell.displays[-1]["text/plain"] == "11"
 
 
