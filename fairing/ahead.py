@@ -47,13 +47,13 @@ def preview(
 ) -> Report:
     """Say what would be taken along; nothing is built and nothing runs.
 
-    It takes what ``submit`` takes, and refuses what that would refuse while capturing.
+    It takes what ``submit`` takes, and refuses what that would refuse while capturing; arguments may be left out.
 
     Example:
         >>> preview(pow, args=(2, 5)).entry  # doctest: +SKIP
         'pow'
     """
-    return previewed(*take(subject, args, kwargs, said(locals())))
+    return previewed(*take(subject, args, kwargs, said(locals()), called=bool(args or kwargs)))
 
 
 @verb
@@ -94,4 +94,4 @@ def build(
         >>> build("train.py").digest  # doctest: +SKIP
         'sha256:…'
     """
-    return make(*take(subject, (), None, said(locals())))
+    return make(*take(subject, (), None, said(locals()), called=False))

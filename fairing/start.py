@@ -26,8 +26,22 @@ if TYPE_CHECKING:
 Taken: TypeAlias = tuple[Captured, Target, Options]
 
 
-def take(subject: Any, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, given: Mapping[str, Any]) -> Taken:
+def take(
+    subject: Any,
+    args: Sequence[Any] | None,
+    kwargs: Mapping[str, Any] | None,
+    given: Mapping[str, Any],
+    *,
+    called: bool = True,
+) -> Taken:
     """Capture a function, a notebook or a script, with the target and the options that hold for it.
+
+    Args:
+        subject: A function, or the path of a notebook or of a script; None is the notebook this is called from.
+        args: What a function is called with; a script's command line.
+        kwargs: What a function is called with, by name; a notebook's parameters.
+        given: Options that the call gives.
+        called: Whether a function is to be called with these; else it may want others.
 
     Raises:
         CaptureError: It is none of these, or cannot be taken.
@@ -42,7 +56,7 @@ def take(subject: Any, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | N
     if callable(function):
         from fairing.capture import function as functions
 
-        return functions.capture(function, tuple(args or ()), dict(kwargs or {}), settled), target, settled
+        return functions.capture(function, tuple(args or ()), dict(kwargs or {}), settled, called), target, settled
     if isinstance(subject, str | os.PathLike) and str(subject).endswith(".py"):
         from fairing.capture import script
 

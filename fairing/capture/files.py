@@ -59,7 +59,7 @@ def take(patterns: Sequence[str], root: Path, folder: Path | None = None) -> Tak
         >>> [file.path for file in take(["data/*.csv"], Path(".")).files]  # doctest: +SKIP
         ['data/train.csv']
     """
-    search = _Search()
+    search = _Search(root.resolve())
     for pattern in patterns:
         if pattern.startswith("!"):
             search.drop(pattern[1:])
@@ -67,7 +67,7 @@ def take(patterns: Sequence[str], root: Path, folder: Path | None = None) -> Tak
         places = dict.fromkeys(place.resolve() for place in (folder, root) if place is not None)
         within = _upwards(pattern, (folder or root).resolve(), root.resolve())
         if not any(search.find(place, within) for place in places):
-            raise _nothing(pattern, root, search.passed)
+            raise _unusable(pattern, places) or _nothing(pattern, root, search.passed)
     return search.result()
 
 
@@ -86,6 +86,7 @@ def secret(path: str) -> bool:
 
 @dataclass
 class _Search:
+    root: Path
     found: dict[str, File] = field(default_factory=dict)
     passed: dict[str, str] = field(default_factory=dict)
 
@@ -99,12 +100,12 @@ class _Search:
         if path.is_file():
             return self._take(place, named)
         if path.is_dir():
-            for each in _walk(place, path, self.passed, ignored=True):
+            for each in self._walk(place, path, ignored=True):
                 self._check(place, each.relative_to(place).as_posix(), path.resolve())
             return True
         matcher = _glob(named)
         start = place.joinpath(*_fixed(named))
-        for each in _walk(place, start, self.passed, ignored=False) if start.is_dir() else ():
+        for each in self._walk(place, start, ignored=False) if start.is_dir() else ():
             name = each.relative_to(place).as_posix()
             if matcher.fullmatch(name):
                 self._check(place, name)
@@ -126,12 +127,21 @@ class _Search:
     def _check(self, place: Path, name: str, inside: Path | None = None) -> None:
         """Take a file that a pattern or a folder led to, which nobody named."""
         target = (place / name).resolve()
-        if secret(name):
+        within = next((each for each in (place, self.root, inside) if each and target.is_relative_to(each)), None)
+        if secret(name) or (within and secret(target.relative_to(within).as_posix())):
             self.passed[name] = "looks like a secret: name it exactly to take it"
-        elif not target.is_relative_to(place) and not (inside and target.is_relative_to(inside)):
+        elif within is None:
             self.passed[name] = "a link that leaves the project: name it exactly to take it"
         else:
             self._take(place, name)
+
+    def _walk(self, place: Path, start: Path, *, ignored: bool) -> Iterator[Path]:
+        """Give the files below a folder; rules of the project hold in each of its folders."""
+        top = self.root if place.is_relative_to(self.root) else place
+        passed: dict[str, str] = {}
+        yield from _walk(top, start, passed, ignored=ignored)
+        for name, why in passed.items():
+            self.passed[(top / name).relative_to(place).as_posix()] = why
 
     def _take(self, place: Path, name: str) -> bool:
         path = place / name
@@ -259,6 +269,16 @@ def _why(path: Path, rules: Iterable[_Rules], *, folder: bool) -> str:
         if decided is not None and (decided or why == rule.name):
             why = rule.name if decided else ""
     return why
+
+
+def _unusable(pattern: str, places: Iterable[Path]) -> CaptureError | None:
+    """Return what is wrong with something that is there by this very name."""
+    for path in (place / pattern for place in places):
+        if path.is_symlink() and not path.exists():
+            return CaptureError(f"include={pattern!r} is a link to what is not there: {path.readlink()}.")
+        if path.exists() and not path.is_file() and not path.is_dir():
+            return CaptureError(f"include={pattern!r} is neither a file nor a folder.")
+    return None
 
 
 def _nothing(pattern: str, root: Path, passed: dict[str, str]) -> CaptureError:

@@ -28,6 +28,7 @@ def capture(
     args: tuple[Any, ...] = (),
     kwargs: dict[str, Any] | None = None,
     options: Options | None = None,
+    complete: bool = True,
 ) -> Captured:
     """Take a function, the arguments to call it with, and what both need.
 
@@ -36,6 +37,7 @@ def capture(
         args: Its positional arguments.
         kwargs: Its named arguments.
         options: What else to take along, and what to allow.
+        complete: Whether these are all its arguments; else there are none yet.
 
     Raises:
         CaptureError: It is not a function, does not take these arguments, cannot be pickled, is too large, or would
@@ -47,7 +49,7 @@ def capture(
     """
     said = options or Options()
     name = called(function)
-    given = arguments(function, name, args, kwargs or {})
+    given = arguments(function, name, args, kwargs or {}) if complete else {}
     limit = octets(said.max_size or pickled.LIMIT)
     code = pickled.take(function, name, limit=limit)
     values = pickled.take((args, kwargs or {}), name, given, limit)

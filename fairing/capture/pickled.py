@@ -172,8 +172,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
         return NotImplemented
 
     def _named(self, value: Any) -> Any:
-        if value.__module__ == "IPython.core.interactiveshell" and value.__name__ == "_modified_open":
-            return getattr, (builtins, "open")  # what a notebook calls open
+        if _notebook_open(value):
+            return getattr, (builtins, "open")
         reduced = self.reduced(value)
         if reduced is NotImplemented:
             self.modules.setdefault(value.__module__ or "builtins", value.__qualname__)
@@ -270,7 +270,7 @@ def _names(pickler: _Pickler, value: Any, owner: str, named: Mapping[str, Any] |
     while queue or found:
         for each in found:
             key = (each.name, id(each.value))
-            if key not in given and not isinstance(each.value, types.ModuleType):
+            if key not in given and not isinstance(each.value, types.ModuleType) and not _notebook_open(each.value):
                 given.add(key)
                 yield each
                 queue.append((each.owner, each.value))
@@ -351,6 +351,13 @@ def _process(value: Any) -> Any:
     if home(value) == "IPython.core.autocall":
         return getattr, (sys, "exit")
     return None
+
+
+def _notebook_open(value: Any) -> bool:
+    """Whether a value is what IPython calls ``open``; it goes by the name of the builtin, which the run has."""
+    code = getattr(value, "__code__", None) if isinstance(value, FunctionType) else None
+    module = value.__globals__.get("__name__") if code else ""
+    return code is not None and code.co_name == "_modified_open" and module == "IPython.core.interactiveshell"
 
 
 def _homeless(name: str) -> bool:

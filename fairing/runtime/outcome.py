@@ -117,7 +117,7 @@ def failure(spec: dict[str, Any], error: BaseException) -> dict[str, Any]:
         "evalue": _text(error),
         "traceback": list(trace.format()),
         "code": 1,
-        "missing": exceptions.missing(error),
+        "missing": _here(spec, exceptions.missing(error)),
     }
     kept = exceptions.portable(error)
     if kept is not None:
@@ -125,6 +125,14 @@ def failure(spec: dict[str, Any], error: BaseException) -> dict[str, Any]:
         if "ename" not in brought:
             fields["exception"] = brought
     return fields
+
+
+def _here(spec: dict[str, Any], missing: str | None) -> str | None:
+    """Return what was missing as the project knows it: a module's own data file by its place beside the module."""
+    for place in (spec["code"], spec["work"]):
+        if missing and missing.startswith(f"{place}/"):
+            return missing[len(place) + 1 :]
+    return missing
 
 
 def summary(value: Any) -> str:

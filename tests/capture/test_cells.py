@@ -119,6 +119,9 @@ def test_what_ipython_puts_among_the_names_does_not_travel(kernel):
     kernel("def opens():\n    with open('made.txt', 'w') as f:\n        return f.write('abc')")
     assert kernel.value("fairing.train(opens)") == "3"
     assert "ipython" not in kernel.value("[name for name, _ in fairing.preview(opens).requirements]")
+    assert kernel.value("fairing.preview(opens).globals") == "()"
+    kernel("def which():\n    return open is __import__('builtins').open")
+    assert kernel.value("fairing.train(which)") == "True"
 
 
 def test_get_ipython_is_refused_by_its_name(kernel):

@@ -1,5 +1,7 @@
 """Data files by ``include``: globs, ignore files, secrets, links, and what is missing."""
 
+import os
+
 import pytest
 
 import fairing
@@ -165,3 +167,31 @@ def test_a_missing_file_makes_nothing(data, fairing_home):
     with pytest.raises(CaptureError, match="names no file here"):
         fairing.train(len, args=([],), include=["nope.csv"])
     assert sorted(fairing_home.iterdir()) == before
+
+
+def test_ignore_files_of_the_project_hold_in_the_notebook_s_folder_too(data):
+    (data / ".gitignore").write_text("b.csv\n")
+    assert names(data, "*.csv", folder=data / "data") == ["a.csv"]
+    with pytest.raises(CaptureError, match=r"b\.csv is there, but ignored by \.gitignore"):
+        take(["b*.csv"], data, data / "data")
+
+
+def test_a_link_from_the_notebook_s_folder_to_another_of_the_project_is_taken(data):
+    (data / "notebooks").mkdir()
+    (data / "notebooks/a.csv").symlink_to(data / "data/a.csv")
+    assert names(data, "*.csv", folder=data / "notebooks") == ["a.csv"]
+
+
+def test_a_link_to_a_secret_by_another_name_is_a_secret(data):
+    (data / "conf/settings.txt").symlink_to(data / ".env")
+    assert names(data, "conf") == ["conf/x.yaml"]
+    assert "looks like a secret" in left(data, "conf")["conf/settings.txt"]
+
+
+def test_what_is_there_and_no_file_is_refused_by_what_it_is(data):
+    (data / "data/gone.csv").symlink_to("nowhere.csv")
+    os.mkfifo(data / "data/pipe")
+    with pytest.raises(CaptureError, match=r"'data/gone.csv' is a link to what is not there: nowhere.csv\."):
+        take(["data/gone.csv"], data)
+    with pytest.raises(CaptureError, match=r"'data/pipe' is neither a file nor a folder\."):
+        take(["data/pipe"], data)

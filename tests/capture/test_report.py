@@ -8,6 +8,7 @@ import pytest
 import fairing
 from fairing.capture import report as drawing
 from fairing.capture.hints import hint
+from fairing.errors import CaptureError
 from fairing.spec import Global, Report
 
 WHOLE = Report(
@@ -70,6 +71,16 @@ def test_a_preview_captures_and_runs_nothing(project, fairing_home):
     assert (report.entry, report.kind, report.files) == ("train", "function", (("seen.txt", 1),))
     assert not (project / "ran").exists()
     assert made() == before
+
+
+def test_a_preview_and_a_build_need_no_arguments():
+    def train(depth):
+        return depth
+
+    assert fairing.preview(train).entry == "train"
+    assert fairing.build(train).entry.name == "train"
+    with pytest.raises(CaptureError, match="it has no parameter 'deep'"):
+        fairing.preview(train, kwargs={"deep": 8})
 
 
 def test_a_preview_says_what_would_be_made_and_what_is_ready():

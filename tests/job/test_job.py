@@ -395,6 +395,25 @@ def test_the_error_of_a_run_that_missed_a_file_that_is_here_gives_the_option_to_
     assert fairing.train(read, include=["data/train.csv"]) == "1"
 
 
+def test_a_data_file_beside_a_module_that_the_run_missed_is_named_with_the_option(tmp_path, monkeypatch):
+    (tmp_path / "tables_of_mine.py").write_text(
+        "from pathlib import Path\n\ndef read():\n    return (Path(__file__).parent / 'table.json').read_text()\n"
+    )
+    (tmp_path / "table.json").write_text("1")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def read():
+        import tables_of_mine
+
+        return tables_of_mine.read()
+
+    with pytest.raises(FileNotFoundError) as raised:
+        fairing.train(read)
+    assert raised.value._render_traceback_()[-1] == "It is here: take it along with include=['table.json']."
+    assert fairing.train(read, include=["table.json"]) == "1"
+
+
 def test_html_of_a_failed_job_escapes_what_the_run_said():
     def fail():
         raise ValueError("<script>")
