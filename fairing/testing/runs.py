@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import platform
@@ -9,19 +10,28 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from fairing import launch, plugins
-from fairing.errors import FairingError, PluginError
+from fairing import launch, plugins, state
+from fairing.errors import DeployError, FairingError, PluginError
 from fairing.events import Event, Text
 from fairing.follow import follow
 from fairing.ports import Deployer
 from fairing.spec import Bundle, Entry, File, Group, Handle, Image, Target, Workload
+from fairing.testing import programs
+from fairing.testing.builds import within
 
 PATIENCE = 30.0
 """Seconds for what should come at once."""
+
+LINES = 2000
+CONTENT = bytes(range(256)) * 5000
+VARIABLE = ("CONTRACT_DEPTH", "8 = \N{SNOWMAN}")
 
 
 class Run:
@@ -29,7 +39,7 @@ class Run:
 
     Args:
         name: The deployer's.
-        function: What it runs; by value, whatever it uses has to be in it.
+        function: What it runs.
         args: What it is called with.
         workers: How many replicas.
         env: Its variables.
@@ -52,10 +62,10 @@ class Run:
         workload = Workload("contract", (Group(count=workers),), inputs, env, grace=5.0)
         self.deployer: Deployer = plugins.deployer(name)
         self.target = target(name)
+        self.started = time.monotonic()
         self.handle: Handle = launch.launch(bundle, Image(), workload, self.target, lambda _: None)
         self._heard: queue.Queue[Event | None] = queue.Queue()
-        self.listening: threading.Thread | None = None
-        """Who reads it to its end, once ``said`` was called."""
+        self._listening: threading.Thread | None = None
 
     def events(self, since: float | None = None) -> list[Event]:
         """Read it to its end."""
@@ -65,16 +75,17 @@ class Run:
         """Return all that it has written, at its end."""
         return "".join(event.text for event in self.events(since) if isinstance(event, Text))
 
-    def said(self, words: str) -> None:
-        """Wait until it says something; whoever listens goes on until its end, and closes nothing."""
-        if self.listening is None:
-            self.listening = threading.Thread(target=self._listen, daemon=True)
-            self.listening.start()
+    def said(self, words: str) -> threading.Thread:
+        """Wait until it says something; return who listens, and goes on until its end, and closes nothing."""
+        if self._listening is None:
+            self._listening = threading.Thread(target=self._listen, daemon=True)
+            self._listening.start()
         text = ""
         while words not in text:
             event = self._heard.get(timeout=PATIENCE)
             assert event is not None, f"the run ended and never said {words!r}"
             text += event.text if isinstance(event, Text) else ""
+        return self._listening
 
     def _listen(self) -> None:
         with suppress(FairingError, OSError):  # it was deleted, and whoever waits for its words is told
@@ -98,6 +109,70 @@ def run(
     finally:
         with suppress(FairingError, OSError):
             started.deployer.delete(started.handle)
+
+
+class Ended(Run):
+    """A run that was read to its end: what it said, and how it was in that moment."""
+
+    def __init__(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], **more: Any) -> None:
+        super().__init__(name, function, args, **more)
+        self.told = self.events()
+        self.phase = self.deployer.status(self.handle).phase
+
+
+class Cancelled(NamedTuple):
+    """A run that was cancelled: how it was before, how when that was done, and all that it had said."""
+
+    before: str
+    after: str
+    text: str
+
+
+class Deleted(NamedTuple):
+    """A run that was deleted: whether it was still followed, known and listed then, and what deleting it again did."""
+
+    followed: bool
+    known: bool
+    listed: bool
+    again: Exception | None
+
+
+@cache
+def succeeded(name: str) -> Ended:
+    """Return a run that did what it should, which many promises look at: it is made once, and removed at exit."""
+    return _kept(Ended(name, programs.work, (LINES, CONTENT)))
+
+
+@cache
+def failed(name: str) -> Ended:
+    """Return a run whose code raised, as one to look at."""
+    return _kept(Ended(name, programs.fail, (VARIABLE[0], "a bug"), env=(VARIABLE,)))
+
+
+@cache
+def cancelled(name: str) -> Cancelled:
+    """Cancel a run that goes on; return what was seen of it."""
+    with run(name, programs.wait) as started:
+        started.said("waiting")
+        before = started.deployer.status(started.handle).phase
+        started.deployer.cancel(started.handle)
+        after = started.deployer.status(started.handle).phase
+        return Cancelled(before, after, started.text())
+
+
+@cache
+def deleted(name: str) -> Deleted:
+    """Delete a run that goes on; return what was seen of it."""
+    with run(name, programs.wait) as started:
+        listening = started.said("waiting")
+        started.deployer.delete(started.handle)
+        listening.join(PATIENCE / 6)
+        return Deleted(
+            listening.is_alive(),
+            not isinstance(_raised(lambda: started.deployer.status(started.handle)), DeployError),
+            started.handle in started.deployer.list(started.target),
+            _raised(lambda: started.deployer.delete(started.handle)),
+        )
 
 
 def target(name: str) -> Target:
@@ -133,45 +208,20 @@ def texts(events: Any) -> list[list[str]]:
     return [[source, said[source]] for source in sorted(said)]
 
 
-def talk(lines: int) -> int:
-    """Print numbered lines; return how many."""
-    for number in range(lines):
-        print("line", number)  # noqa: T201 - a run prints
-    return lines
+def _kept(started: Ended) -> Ended:
+    """Have a run removed at exit, in the home that it is in."""
+
+    def remove(home: Path) -> None:
+        with within(home), suppress(FairingError, OSError):
+            started.deployer.delete(started.handle)
+
+    atexit.register(remove, state.home())
+    return started
 
 
-def fail(words: str) -> None:
-    """Raise an error."""
-    raise ValueError(words)
-
-
-def wait() -> None:
-    """Say that it waits, and wait until it is ended."""
-    import signal
-
-    print("waiting", flush=True)  # noqa: T201 - a run prints
-    while True:
-        signal.pause()
-
-
-def forge(line: str) -> None:
-    """Print something that looks like a frame, from Python and from another program."""
-    import subprocess
-
-    print(line, flush=True)  # noqa: T201 - a run prints
-    subprocess.run(["printf", "%s\n", line], check=True)
-
-
-def keep(content: bytes) -> None:
-    """Leave a file in a folder."""
-    import pathlib
-
-    pathlib.Path("out").mkdir()
-    pathlib.Path("out/kept.bin").write_bytes(content)
-
-
-def look(variable: str) -> None:
-    """Print a variable."""
-    import os
-
-    print(os.environ[variable])  # noqa: T201 - a run prints
+def _raised(call: Callable[[], object]) -> Exception | None:
+    try:
+        call()
+    except Exception as raised:  # noqa: BLE001 - it is what a promise looks at
+        return raised
+    return None
