@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from fairing.capture import credentials, imports, reads
+from fairing.capture import credentials, reads
 from fairing.capture import function as functions
 from fairing.errors import CaptureError
 from fairing.options import Options, nearest
@@ -48,8 +48,7 @@ def capture(source: str, namespace: Mapping[str, Any], bring: tuple[str, ...], s
     _refuse_unset(bring, known)
     carrier = _carrier(tree, [name for name in known.read if _taken(name, namespace)], namespace, label)
     code = compile(tree, label, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    suspects = (each for inner in imports.nested(code) for each in functions.constants(label, inner.co_consts))
-    credentials.refuse(label, suspects, said.allow or ())
+    credentials.refuse(label, credentials.in_code(code, label), said.allow or ())
     captured = functions.capture(carrier, (), {}, said)
     cell = {
         "source": source,

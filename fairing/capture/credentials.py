@@ -7,9 +7,10 @@ import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
-from fairing.capture.imports import home
+from fairing.capture.imports import home, nested
 from fairing.errors import CaptureError
 
 DEPTH = 3  # levels of dicts, lists and attributes that are looked into
@@ -139,6 +140,20 @@ def suspects(name: str, value: object) -> Iterator[Suspect]:
     """
     left = [MANY]
     yield from _look(name, (name,), value, DEPTH, left)
+
+
+def in_code(code: CodeType, name: str = "") -> Iterator[Suspect]:
+    """Give the texts in code, and in the code inside it, that look like credentials.
+
+    Args:
+        code: The code.
+        name: What they can be allowed by; the name of the function that holds each, if not given.
+    """
+    for inner in nested(code):
+        for value in inner.co_consts:
+            if isinstance(value, str | bytes | tuple | frozenset):
+                for suspect in suspects("", value):
+                    yield text_in("the code", (name or inner.co_name,), suspect.why)
 
 
 def refuse(owner: str, found: Iterable[Suspect], allow: Iterable[str] = ()) -> None:

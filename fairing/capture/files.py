@@ -41,6 +41,10 @@ class Taken:
     files: tuple[File, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
 
+    def sizes(self) -> tuple[tuple[str, int], ...]:
+        """Return the files by their paths and sizes, as a report has them."""
+        return tuple((file.path, file.size()) for file in self.files)
+
 
 def take(patterns: Sequence[str], root: Path, folder: Path | None = None) -> Taken:
     """Return the files that patterns name.

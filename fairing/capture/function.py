@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-import platform
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -13,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from fairing.capture import credentials, devices, files, imports, modules, needs, pickled, sources
+from fairing.capture.bundle import bundle
 from fairing.errors import CaptureError
 from fairing.options import Options, octets
-from fairing.spec import Bundle, Captured, Entry, File, Global, Report
+from fairing.spec import Captured, Entry, File, Global, Report
 from fairing.words import size
 
 ENTRY = "entry.pkl"
@@ -61,8 +61,10 @@ def capture(
     needed = needs.needs(_reasons(found, code, values), said, root)
     report = _report(name, code, values, found, said.gpus or 0)
     left_out = (*data.left_out, *needed.left_out)
-    report = replace(report, requirements=needed.reasons, files=sizes(data.files), left_out=left_out)
-    return Captured(_bundle(name, code.data, found, data, needed), _inputs(code, values, found), report)
+    report = replace(report, requirements=needed.reasons, files=data.sizes(), left_out=left_out)
+    entry = Entry("function", ENTRY, hashlib.sha256(code.data).hexdigest(), name)
+    taken = bundle(entry, File(ENTRY, code.data), found, data, needed)
+    return Captured(taken, _inputs(code, values, found), report)
 
 
 def called(function: Any) -> str:
@@ -133,34 +135,6 @@ def large(found: Iterable[Global]) -> Iterator[str]:
             )
 
 
-def sizes(taken: Iterable[File]) -> tuple[tuple[str, int], ...]:
-    """Return files by their paths and sizes."""
-    return tuple((file.path, file.size()) for file in taken)
-
-
-def constants(name: str, values: Iterable[Any]) -> Iterator[credentials.Suspect]:
-    """Give the texts in code that look like credentials."""
-    for value in values:
-        if isinstance(value, str | bytes | tuple | frozenset):
-            for suspect in credentials.suspects("", value):
-                yield credentials.text_in("the code", (name,), suspect.why)
-
-
-def _bundle(name: str, entry: bytes, found: modules.Modules, data: files.Taken, needed: needs.Needs) -> Bundle:
-    taken = {file.path: file for file in (*found.files, *data.files, File(ENTRY, entry))}
-    return Bundle(
-        entry=Entry("function", ENTRY, hashlib.sha256(entry).hexdigest(), name),
-        files=tuple(taken.values()),
-        requires=needed.requires,
-        explicit=needed.explicit,
-        python=platform.python_version(),
-        roots=found.roots,
-        data=tuple(file.path for file in data.files),
-        dependencies=needed.dependencies,
-        indexes=needed.indexes,
-    )
-
-
 def _inputs(code: pickled.Pickled, values: pickled.Pickled, found: modules.Modules) -> tuple[File, ...]:
     by_value = (each for each, _ in (*code.codes, *values.codes))
     texts = sources.lines(by_value, (str(file.content) for file in found.files))
@@ -193,8 +167,7 @@ def _suspects(*taken: pickled.Pickled) -> Iterator[credentials.Suspect]:
             if name.value is not os.environ:
                 yield from credentials.suspects(name.name, name.value)
         for code, _ in each.codes:
-            for inner in imports.nested(code):
-                yield from constants(inner.co_name, inner.co_consts)
+            yield from credentials.in_code(code)
 
 
 def _modules(code: pickled.Pickled, values: pickled.Pickled) -> Iterator[str]:

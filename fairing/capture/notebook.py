@@ -6,18 +6,18 @@ import ast
 import copy
 import hashlib
 import json
-import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fairing.capture import cells, credentials, files, ipynb, modules, needs
+from fairing.capture.bundle import bundle
 from fairing.capture.installs import Installs
 from fairing.capture.ipynb import Source
 from fairing.errors import CaptureError
 from fairing.options import Options
-from fairing.spec import Bundle, Captured, Entry, File, Report
+from fairing.spec import Captured, Entry, File, Report
 
 _RUNNER = {"nbclient": "the runner executes notebooks with it", "ipykernel": "the notebook's kernel"}
 _WIDGETS = frozenset({"ipywidgets", "tqdm"})
@@ -60,40 +60,22 @@ def capture(
     credentials.refuse(source.name, _suspects(document), allow)
     installs = Installs()
     shipped, beside = _split(document, installs, source.folder, settings)
-    root = modules.project(source.folder)
-    with modules.importable(source.folder):
-        names = _imported(document)
-        local = modules.collect(list(names), root)
-        credentials.refuse("your project", local.suspects, allow)
-        outer = {name: why for name, why in names.items() if name in local.external}
-        outer |= dict.fromkeys(local.external - outer.keys(), "import in a local module")
-        needed = needs.needs(outer, said, root, installs.requirements, {**_RUNNER, **_widgets(outer)})
-    taken = files.take(said.include or (), root, source.folder)
-    data = json.dumps(shipped, sort_keys=True).encode()
-    entry = Entry("notebook", "entry.ipynb", hashlib.sha256(data).hexdigest(), source.name)
-    inside = {file.path: file for file in (*taken.files, *local.files, File("entry.ipynb", data))}
-    bundle = Bundle(
-        entry=entry,
-        files=tuple(inside[path] for path in sorted(inside)),
-        requires=needed.requires,
-        explicit=needed.explicit,
-        python=platform.python_version(),
-        roots=local.roots,
-        data=tuple(file.path for file in taken.files),
-        dependencies=needed.dependencies,
-        indexes=needed.indexes,
-    )
+    local, needed = _needed(document, source.folder, said, installs)
+    credentials.refuse("your project", local.suspects, allow)
+    data = files.take(said.include or (), modules.project(source.folder), source.folder)
+    text = json.dumps(shipped, sort_keys=True).encode()
+    entry = Entry("notebook", "entry.ipynb", hashlib.sha256(text).hexdigest(), source.name)
     report = Report(
         entry=source.name,
         kind="notebook",
-        files=tuple((file.path, _size(file)) for file in taken.files),
+        files=data.sizes(),
         modules=local.names,
         requirements=needed.reasons,
-        left_out=(*source.left_out, *installs.left_out, *taken.left_out, *needed.left_out),
+        left_out=(*source.left_out, *installs.left_out, *data.left_out, *needed.left_out),
         warnings=(*notes, *local.warnings),
     )
     inputs = (File("notebook.json", json.dumps(beside).encode()),)
-    return Captured(bundle, inputs, report, document)
+    return Captured(bundle(entry, File(entry.path, text), local, data, needed), inputs, report, document)
 
 
 def unread(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -161,6 +143,19 @@ def _split(
     return shipped, beside
 
 
+def _needed(
+    document: Mapping[str, Any], folder: Path, said: Options, installs: Installs
+) -> tuple[modules.Modules, needs.Needs]:
+    """Return the local modules behind a notebook's imports, and the packages behind both."""
+    root = modules.project(folder)
+    with modules.importable(folder):
+        names = _imported(document)
+        local = modules.collect(list(names), root)
+        outer = {name: why for name, why in names.items() if name in local.external}
+        outer |= dict.fromkeys(local.external - outer.keys(), "import in a local module")
+        return local, needs.needs(outer, said, root, installs.requirements, {**_RUNNER, **_widgets(outer)})
+
+
 def _known(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {name: metadata[name] for name in ("kernelspec", "language_info") if name in metadata}
 
@@ -188,7 +183,3 @@ def _suspects(document: Mapping[str, Any]) -> Iterator[credentials.Suspect]:
             kind = credentials.form(line)
             if kind:
                 yield credentials.Suspect(f"Cell {number}", (f"cell {number}",), kind)
-
-
-def _size(file: File) -> int:
-    return len(file.content) if isinstance(file.content, bytes) else file.content.stat().st_size

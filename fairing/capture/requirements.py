@@ -25,8 +25,8 @@ class Stated(NamedTuple):
     indexes: tuple[str, ...]
 
 
-def explicit(options: Options, root: Path) -> tuple[str, ...]:
-    """Return what the options state, as PEP 508 text: each line read, each name and version checked.
+def stated(options: Options, root: Path) -> Stated:
+    """Return what the options state: each line read, each name and version checked.
 
     Args:
         options: ``requirements`` and ``groups`` of it.
@@ -36,17 +36,8 @@ def explicit(options: Options, root: Path) -> tuple[str, ...]:
         DependencyError: A file or a group is not there, or a line is no requirement.
 
     Example:
-        >>> explicit(Options(requirements=("pandas >= 2", "tqdm")), Path("."))
+        >>> stated(Options(requirements=("pandas >= 2", "tqdm")), Path(".")).requirements
         ('pandas>=2', 'tqdm')
-    """
-    return stated(options, root).requirements
-
-
-def stated(options: Options, root: Path) -> Stated:
-    """Return what the options state, and where their files say that packages are (``--extra-index-url``).
-
-    Raises:
-        DependencyError: A file or a group is not there, or a line is no requirement.
     """
     reading = _Reading()
     for given in options.requirements or ():

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import CodeType
 
 from fairing.capture import credentials, files, imports, modules, needs
-from fairing.capture.function import constants, sizes
+from fairing.capture.bundle import bundle
 from fairing.errors import CaptureError
 from fairing.options import Options
-from fairing.spec import Bundle, Captured, Entry, File, Report
+from fairing.spec import Captured, Entry, File, Report
 
 
 def capture(path: str, arguments: tuple[str, ...], said: Options) -> Captured:
@@ -41,20 +39,17 @@ def capture(path: str, arguments: tuple[str, ...], said: Options) -> Captured:
     data = files.take(said.include or (), root, Path.cwd())
     needed = needs.needs(found.external, said, root)
     entry = Entry("script", _place(script, root), hashlib.sha256(source).hexdigest(), script.stem, arguments)
-    taken = {file.path: file for file in (*found.files, *data.files, File(entry.path, source))}
-    bundle = Bundle(
-        entry=entry,
-        files=tuple(taken.values()),
-        requires=needed.requires,
-        explicit=needed.explicit,
-        python=platform.python_version(),
-        roots=found.roots,
-        data=tuple(file.path for file in data.files),
-        dependencies=needed.dependencies,
-        indexes=needed.indexes,
+    taken = bundle(entry, File(entry.path, source), found, data, needed)
+    report = Report(
+        entry=script.name,
+        kind="script",
+        files=data.sizes(),
+        modules=found.names,
+        requirements=needed.reasons,
+        left_out=(*data.left_out, *needed.left_out),
+        warnings=found.warnings,
     )
-    report = Report(script.name, "script", modules=found.names, warnings=found.warnings, requirements=needed.reasons)
-    return Captured(bundle, (), replace(report, files=sizes(data.files), left_out=(*data.left_out, *needed.left_out)))
+    return Captured(taken, (), report)
 
 
 def _read(path: str) -> tuple[bytes, CodeType]:
@@ -78,7 +73,6 @@ def _place(script: Path, root: Path) -> str:
 
 
 def _suspects(name: str, code: CodeType, arguments: tuple[str, ...]) -> Iterator[credentials.Suspect]:
-    for inner in imports.nested(code):
-        yield from constants(name, inner.co_consts)
+    yield from credentials.in_code(code, name)
     for argument in arguments:
         yield from credentials.suspects("", argument)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from fairing.capture.requirements import explicit, stated
+from fairing.capture.requirements import stated
 from fairing.errors import DependencyError
 from fairing.options import Options, options
 
 
 def read(folder, *requirements, groups=()):
-    return explicit(Options(requirements=requirements, groups=groups or None), folder)
+    return stated(Options(requirements=requirements, groups=groups or None), folder).requirements
 
 
 def test_a_list_is_taken_as_it_is(tmp_path):
@@ -19,7 +19,7 @@ def test_a_list_is_taken_as_it_is(tmp_path):
 
 
 def test_one_requirement_needs_no_list(tmp_path):
-    assert explicit(options({"requirements": "pandas>=2"}), tmp_path) == ("pandas>=2",)
+    assert stated(options({"requirements": "pandas>=2"}), tmp_path).requirements == ("pandas>=2",)
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "needs", "deps/train.in", "weird name.lst"])
