@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +36,19 @@ def needs(program: str) -> str:
     if found is None:
         missing(f"{program} is not installed")
     return str(found)
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """Make a folder a disk of its own, of a size such as ``6m``."""
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], stderr=subprocess.PIPE)
+    if done.returncode:
+        missing(f"no small disk can be mounted ({done.stderr.decode().strip()})")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
 
 
 def missing(what: str) -> None:

@@ -64,7 +64,7 @@ def of_code(code: CodeType, package: str = "") -> frozenset[str]:
         if _IMPORT_NAME in each.co_code[::2]:  # most code imports nothing, and disassembling it takes long
             found.update(_imports(each, package))
         if _BY_NAME & set(each.co_names):
-            found.update(text for text in each.co_consts if isinstance(text, str) and _DOTTED.fullmatch(text))
+            found.update(text for text in _texts(each) if _DOTTED.fullmatch(text))
     return frozenset(found)
 
 
@@ -103,6 +103,18 @@ def _imports(code: CodeType, package: str) -> Iterator[str]:
             yield from _from(step.argval, level if isinstance(level, int) else 0, listed, package)
         elif step.opname.startswith("LOAD_"):
             constants.append(step.argval)
+
+
+def _texts(code: CodeType) -> Iterator[str]:
+    """Give the texts that ``import_module`` and the like are called with; all there are, where that is not plain."""
+    asked = False
+    for step in dis.get_instructions(code):
+        if not step.opname.startswith("LOAD_"):
+            continue
+        constant = step.opname.startswith("LOAD_CONST")
+        if asked:
+            yield from (text for text in ([step.argval] if constant else code.co_consts) if isinstance(text, str))
+        asked = not constant and step.argval in _BY_NAME
 
 
 def _from(module: str, level: int, names: list[str], package: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ the interpreter was built with zlib or zlib-ng. The tar headers are those of ``t
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tarfile
@@ -18,6 +19,9 @@ from typing import BinaryIO, NamedTuple
 
 from fairing.errors import BuildError
 from fairing.spec import File, LayerKind
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says where a disk is full, or may not be filled any further."""
 
 PLACES: Mapping[LayerKind, str] = {
     "dependencies": "opt/fairing/dependencies",

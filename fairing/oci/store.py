@@ -28,7 +28,7 @@ from typing import NamedTuple
 from fairing import state
 from fairing.errors import BuildError
 from fairing.oci import config, digests, layout
-from fairing.oci.layer import PLACES, WRITER, Link, Written, check, order, write
+from fairing.oci.layer import FULL, PLACES, WRITER, Link, Written, check, order, write
 from fairing.oci.locks import Taken, locked
 from fairing.spec import File, Layer, LayerKind, Recipe
 from fairing.words import size
@@ -202,8 +202,12 @@ def remove(folder: Path) -> None:
 
 
 @contextmanager
-def disk(root: Path) -> Iterator[None]:
+def disk(root: Path, what: str = "image") -> Iterator[None]:
     """Say in words that a disk is full.
+
+    Args:
+        root: A folder of that disk.
+        what: What is written there.
 
     Raises:
         BuildError: It is.
@@ -211,7 +215,7 @@ def disk(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as wrong:
-        if wrong.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        if wrong.errno not in FULL:
             raise
         free = shutil.disk_usage(root).free
         why = {
@@ -219,9 +223,9 @@ def disk(root: Path) -> Iterator[None]:
             errno.EDQUOT: "Your quota on that disk is used up.",
         }.get(wrong.errno, "")
         raise BuildError(
-            f"There is no room for the image on the disk of {root}, which has {size(free)} free.",
+            f"There is no room for the {what} on the disk of {root}, which has {size(free)} free.",
             why=why,
-            fix="Free some with fairing prune, or set FAIRING_HOME to a folder on a larger disk.",
+            fix="Free some with fairing prune or fairing delete, or set FAIRING_HOME to a folder on a larger disk.",
         ) from wrong
 
 

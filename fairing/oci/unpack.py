@@ -15,6 +15,7 @@ import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from fairing.errors import BuildError
+from fairing.oci.layer import FULL
 
 _BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError, LookupError, ArithmeticError)
 _SET_ID = stat.S_ISUID | stat.S_ISGID
@@ -28,6 +29,7 @@ def unpack(blob: Path, into: Path) -> None:
         into: The folder; it is made if need be, and files that are there already are replaced.
 
     Raises:
+        OSError: The disk is full.
         BuildError: The archive has absolute paths, ``..``, links that lead out, devices or setuid bits, or is broken.
 
     Example:
@@ -46,6 +48,8 @@ def unpack(blob: Path, into: Path) -> None:
             f"The layer {blob.name[:12]} is refused.", why=f"{refused}.", fix="Build the image again from its source."
         ) from refused
     except _BROKEN as wrong:
+        if isinstance(wrong, OSError) and wrong.errno in FULL:
+            raise  # no fault of the layer
         raise BuildError(
             f"The layer {blob.name[:12]} cannot be unpacked.",
             why=f"{str(wrong).rstrip('.') or type(wrong).__name__}.",

@@ -200,6 +200,9 @@ def _reason(text: str) -> str:
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     text, *hints = re.split(r"\n\s*hint:", text)
     text = next((hint for hint in hints if re.search(r"\b40[13]\b|credentials", hint)), text)
+    unreached = re.search(r"Failed to (?:fetch|download)[^\n]*?(https?://[^\s/`]+)", text)
+    if unreached and "client error" in text:  # one cause a layer of its network code; the last is the one to know
+        return f"{unreached[1]} cannot be reached: {text.strip().splitlines()[-1].rpartition('cause: ')[2].strip()}."
     lines = (re.sub(r"^[\s×╰─▶├│]+", "", line).strip() for line in text.splitlines())
     said = " ".join(line for line in lines if line and not line.lower().startswith(("using python", "resolved ")))
     said = re.sub(r"\b(error|cause|caused by): ", "", said, flags=re.IGNORECASE)
@@ -212,7 +215,7 @@ def _reason(text: str) -> str:
 def _fix(reason: str) -> str:
     if re.search(r"\b40[13]\b|credentials", reason):
         return "Check the user name and the password in pip's configuration."
-    if re.search(r"dns error|connect|timed out|network|fetch", reason, re.IGNORECASE):
+    if re.search(r"dns error|connect|reached|timed out|network|fetch", reason, re.IGNORECASE):
         return "Without a network, dependencies='installed' takes what is installed here."
     if "unsatisfiable" in reason or "cannot be used" in reason:
         return "Change requirements=; a package that is to have another version than here must be named there too."

@@ -102,6 +102,18 @@ def test_an_import_by_a_text_is_found(project):
     assert fairing.train(train) == 5
 
 
+def test_other_texts_beside_an_import_by_a_text_are_no_modules(project):
+    write(project, named="V = {'missing_one': 5}\n", missing_two="")
+
+    def train():
+        import importlib
+
+        return importlib.import_module("named").V["missing_one"], "missing_two"
+
+    report = fairing.preview(train)
+    assert (report.modules, report.left_out) == (("named",), ())
+
+
 def test_a_package_that_imports_its_parts_by_computed_names_is_taken_whole(project):
     package(
         project / "plugins",

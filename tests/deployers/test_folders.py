@@ -13,11 +13,11 @@ import pytest
 
 import fairing
 from fairing import state
-from fairing.errors import AccessError, ConfigError, DeployError
+from fairing.errors import AccessError, ConfigError, DeployError, FairingError, RunFailed
 from fairing.follow import follow
 from fairing.spec import Handle, Target
 from fairing_deployers.local import LocalDeployer
-from tests.conftest import missing
+from tests.conftest import missing, small_disk
 from tests.deployers.watch import folder, said
 
 HERE = Target("local", "local", "append")
@@ -249,3 +249,22 @@ def test_a_run_folder_with_a_very_long_path_works(tmp_path, monkeypatch):
     said(job, "here")
     job.cancel()
     assert job.status.phase == "cancelled"
+
+
+def test_a_disk_that_a_run_fills_is_said_in_words_by_it_and_by_the_next(tmp_path, monkeypatch):
+    def fill():
+        from pathlib import Path
+
+        Path("big").write_bytes(b"x" * 30_000_000)
+
+    with small_disk(tmp_path / "disk", "12m"):
+        monkeypatch.setenv("FAIRING_HOME", str(tmp_path / "disk"))
+        assert fairing.train(pow, args=(2, 5)) == 32
+        job = fairing.submit(fill)
+        with pytest.raises((OSError, RunFailed), match=r"There is no room left|No space left") as raised:
+            job.result()
+        assert "pump.py" not in str(raised.value)
+        with pytest.raises(FairingError, match=r"There is no room for the (run|image) on the disk of .* FAIRING_HOME"):
+            fairing.train(pow, args=(2, 6))
+        job.delete()
+        assert fairing.train(pow, args=(2, 6)) == 64

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from fairing.errors import BuildError
 from fairing.oci import digests, layout, store
 from fairing.spec import File
 from fairing.testing import builds, layouts
-from tests.conftest import missing
+from tests.conftest import missing, small_disk
 
 
 @pytest.fixture(autouse=True)
@@ -276,21 +275,9 @@ def test_a_file_that_may_not_grow_is_said_in_words_and_the_store_still_works(tmp
     _works_again(tmp_path)
 
 
-@contextmanager
-def _small_disk(folder):
-    folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], stderr=subprocess.PIPE)
-    if done.returncode:
-        missing(f"no small disk can be mounted ({done.stderr.decode().strip()})")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
 def test_a_full_disk_is_said_in_words_and_the_store_still_works(tmp_path, monkeypatch):
     builds.sample(tmp_path)
-    with _small_disk(tmp_path / "disk"):
+    with small_disk(tmp_path / "disk", "6m"):
         monkeypatch.setenv("FAIRING_HOME", str(tmp_path / "disk"))
         said = _built_within(tmp_path)
         assert f"There is no room for the image on the disk of {state.store()}, which has " in said

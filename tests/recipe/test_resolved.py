@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 import subprocess
 import sys
 import threading
@@ -214,7 +215,7 @@ def test_a_requirement_that_does_not_resolve_is_refused_before_anything_is_made(
     ran = place.run(
         f"import fairing\nfairing.train(pow, args=(2, 3), requirements=[{requirement!r}])", check=False, **offline
     )
-    last = ran.stderr.strip().splitlines()[-1]
+    said = ran.stderr.strip().splitlines()[-1]
     assert last.startswith("fairing.errors.DependencyError: ")
     assert reason in last
     assert len(last) < 800
@@ -377,3 +378,19 @@ def _pips():
 
 def _sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_an_index_that_cannot_be_reached_is_said_in_one_sentence(place, index):
+    index.server_close()
+    ran = place.run(
+        "import fairing\nfairing.train(pow, args=(2, 3), requirements=['hidden'])",
+        check=False,
+        PIP_INDEX_URL=f"http://127.0.0.1:{index.server_port}/simple",
+        PIP_CONFIG_FILE="/dev/null",
+        UV_CACHE_DIR=str(place.folder / "cache"),
+        UV_HTTP_RETRIES="0",
+    )
+    said = ran.stderr.strip().splitlines()[-1]
+    assert re.search(
+        r"cannot be resolved\. http://127\.0\.0\.1:\d+ cannot be reached: [^:]*refused.*\. Without a", last
+    )

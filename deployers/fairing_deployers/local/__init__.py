@@ -34,17 +34,19 @@ class LocalDeployer:
 
     def deploy(self, image: BuiltImage, workload: Workload, target: Target, report: Report) -> Handle:
         """Lay out the run's folder and start its supervisor; on failure nothing is left."""
+        from fairing.oci.store import disk
         from fairing_deployers.local import start
 
         name = f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', workload.name).strip('.-')[:60] or 'run'}-{secrets.token_hex(4)}"
         folder = state.runs() / name
-        folder.mkdir(mode=0o700)
-        try:
-            start.lay_out(folder, image, workload)
-            start.start(folder, image, workload)
-        except BaseException:
-            folders.remove(folder)
-            raise
+        with disk(state.runs(), "run"):
+            folder.mkdir(mode=0o700)
+            try:
+                start.lay_out(folder, image, workload)
+                start.start(folder, image, workload)
+            except BaseException:
+                folders.remove(folder)
+                raise
         unkept = room.unkept(workload)
         without = f", without a limit on {' and '.join(unkept)}" if unkept else ""
         report(Status(Stamp(Source("run"), time.time()), "pending", f"starting on this machine{without}"))
