@@ -215,7 +215,7 @@ def test_a_requirement_that_does_not_resolve_is_refused_before_anything_is_made(
     ran = place.run(
         f"import fairing\nfairing.train(pow, args=(2, 3), requirements=[{requirement!r}])", check=False, **offline
     )
-    said = ran.stderr.strip().splitlines()[-1]
+    last = ran.stderr.strip().splitlines()[-1]
     assert last.startswith("fairing.errors.DependencyError: ")
     assert reason in last
     assert len(last) < 800
@@ -390,7 +390,7 @@ def test_an_index_that_cannot_be_reached_is_said_in_one_sentence(place, index):
         UV_CACHE_DIR=str(place.folder / "cache"),
         UV_HTTP_RETRIES="0",
     )
-    said = ran.stderr.strip().splitlines()[-1]
+    last = ran.stderr.strip().splitlines()[-1]
     assert re.search(
         r"cannot be resolved\. http://127\.0\.0\.1:\d+ cannot be reached: [^:]*refused.*\. Without a", last
     )
