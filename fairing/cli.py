@@ -82,11 +82,10 @@ def _word(word: Word) -> inspect.Parameter:
 
 
 def _flag(flag: Flag) -> inspect.Parameter:
-    spellings = [*([f"-{flag.short}"] if flag.short else []), f"--{flag.name.replace('_', '-')}"]
     kinds: dict[str, Any] = {"yes": bool, "list": list[str], "text": str}
     default = typer.Option(
         None,
-        *spellings,
+        *flag.spellings(),
         help=_sentence(flag.about),
         show_default=False,
         metavar=None if flag.kind == "yes" else "VALUE",

@@ -16,7 +16,7 @@ Hint = Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
-class Remote:
+class Shown:
     """The lines that a cell shows for an exception of a run: those of the run, not ours. IPython calls it."""
 
     lines: tuple[str, ...]
@@ -95,7 +95,7 @@ def _ended(handle: Handle, failure: Failure | None, status: Status | None, view:
 
 def _show(error: BaseException, lines: tuple[str, ...]) -> None:
     """Show the run's lines wherever this error is shown: in a cell instead of our frames, elsewhere as a note."""
-    error._render_traceback_ = Remote(lines)  # type: ignore[attr-defined]
+    error._render_traceback_ = Shown(lines)  # type: ignore[attr-defined]
     if not isinstance(error, RunFailed):
         return  # its cause has the note
     if sys.version_info >= (3, 11):

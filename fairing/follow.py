@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from fairing.events import Event
 from fairing.ports import Stream
@@ -19,18 +19,6 @@ if TYPE_CHECKING:
 
 ROOM = 256
 """Events that are held between the readers and whoever iterates."""
-
-
-class Closable(Protocol):
-    """An iterator that any thread may end."""
-
-    def __iter__(self) -> Iterator[Event | None]:
-        """Iterate; ``None`` says that nothing came for a moment."""
-        ...
-
-    def close(self) -> None:
-        """End it."""
-        ...
 
 
 def follow(replicas: Stream[Stream[Event]]) -> Iterator[Event]:
@@ -140,11 +128,12 @@ class Merged:
             self._changed.notify_all()
 
 
-async def asynchronously(open_: Callable[[], Closable]) -> AsyncIterator[Event]:
+async def asynchronously(open_: Callable[[], Stream[Event | None]]) -> AsyncIterator[Event]:
     """Give the events of an iterator that blocks, in an event loop: a thread iterates, and hands them over.
 
     Args:
-        open_: Makes the iterator; it is closed when the caller stops, is cancelled or fails.
+        open_: Makes the iterator, whose ``None`` says that nothing came for a moment; it is closed when the caller
+            stops, is cancelled or fails.
     """
     import asyncio
 
@@ -166,7 +155,7 @@ async def asynchronously(open_: Callable[[], Closable]) -> AsyncIterator[Event]:
 class _Feed:
     """The thread behind an asynchronous iterator; it waits when the loop has ``ROOM`` events unread."""
 
-    def __init__(self, blocking: Closable, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, blocking: Stream[Event | None], loop: asyncio.AbstractEventLoop) -> None:
         from asyncio import Queue
 
         self.arrived: Queue[Event | BaseException | None] = Queue()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import PurePath
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fairing.errors import ConfigError
 from fairing.events import Event, FileInfo, Phase, Source, Stamp, Status
 from fairing.job import Job
+from fairing.shell import current
 from fairing.spec import Handle
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ def submit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[st
 
 def cell(source: str, names: MutableMapping[str, Any]) -> None:
     """Run the text of a cell in place, as a part of the cell that asks for it: what it sets is there at once."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
+    shell = current()
     if shell is not None and names is shell.user_ns:
         shell.run_cell(source).raise_error()
         return

@@ -18,6 +18,7 @@ from fairing.output import card
 from fairing.output.card import Head
 from fairing.output.fold import View, fold
 from fairing.output.show import follow, opened
+from fairing.shell import execution
 from fairing.spec import Handle, Report
 
 QUIET = 0.25
@@ -146,9 +147,10 @@ class Job:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the value's bytes to a file, and load nothing; return the file's path."""
-        file = Path(path)
-        file.write_bytes(self.result(raw=True))
-        return file
+        data = self.result(raw=True)
+        with state.replacing(Path(path)) as part:
+            part.write_bytes(data)
+        return Path(path)
 
     def files(self) -> tuple[FileInfo, ...]:
         """List what it left in its working folder, as it is now."""
@@ -175,7 +177,7 @@ class Job:
 
     def carded(self) -> None:
         """Remember that the cell that runs shows this job's card already."""
-        self._shown_in = _execution()
+        self._shown_in = execution()
 
     def __await__(self) -> Generator[Any, None, Any]:
         async def result() -> Any:
@@ -196,7 +198,7 @@ class Job:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """Show what is known of it, without asking anybody."""
         head = Head(self._name(), handle=str(self.handle))
-        if _execution() is not None and self._shown_in == _execution():
+        if execution() is not None and self._shown_in == execution():
             return {"text/plain": repr(self)}  # its card is in this cell already
         now = time.time()
         return {"text/plain": card.text(head, self._view, now), "text/html": card.html(head, self._view, now)}
@@ -252,11 +254,9 @@ class Job:
                 f"The file {path!r} of {self.handle} was not brought here.", why=f"It leads out of {to}."
             )
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".{file.name}.part")
-        with part.open("wb") as out:
+        with state.replacing(file) as part, part.open("wb") as out:
             for piece in self._pieces(f"work/{path}"):
                 out.write(piece)
-        part.replace(file)
         return file
 
 
@@ -319,11 +319,3 @@ def bring(job: Job, said: Options, missed: Callable[[str], object] | None = None
 
 def _matches(path: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path.rpartition("/")[2], pattern)
-
-
-def _execution() -> int | None:
-    import sys
-
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return getattr(shell, "execution_count", None)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fairing import plugins
 from fairing.errors import BuildError
-from fairing.ports import Builder, Deployer, Report
+from fairing.ports import Builder, Deployer, Reporter
 from fairing.recipe.resolve import asks_uv, resolve
 from fairing.spec import BuiltImage, Bundle, Handle, Image, Recipe, Target, Workload
 from fairing.words import counted, size
 
 
-def launch(bundle: Bundle, image: Image, workload: Workload, target: Target, report: Report) -> Handle:
+def launch(bundle: Bundle, image: Image, workload: Workload, target: Target, report: Reporter) -> Handle:
     """Carry a bundle through every stage; what can be refused is refused before anything is made."""
     builder, deployer = _met(target)
     deployer.check(workload, target)
@@ -20,7 +20,7 @@ def launch(bundle: Bundle, image: Image, workload: Workload, target: Target, rep
     return deployer.deploy(built, workload, target, report)
 
 
-def build(bundle: Bundle, image: Image, target: Target, report: Report) -> BuiltImage:
+def build(bundle: Bundle, image: Image, target: Target, report: Reporter) -> BuiltImage:
     """Go as far as the image."""
     builder, deployer = _met(target)
     recipe = resolve(bundle, image, target, report)

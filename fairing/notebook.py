@@ -13,7 +13,7 @@ from typing import Any
 
 import nbformat
 
-from fairing import plugins
+from fairing import plugins, state
 from fairing.errors import CellFailed, ConfigError, FairingError
 from fairing.events import CellStatus, Clear, Display, Event, Failure, Text
 from fairing.failures import Hint
@@ -186,6 +186,5 @@ def destination(output: str | os.PathLike[str] | None, name: str, folder: Path) 
 
 def write(notebook: Any, path: Path) -> None:
     """Write a notebook file; whoever reads it meanwhile sees the old one or the new one."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(f"{nbformat.writes(notebook)}\n".encode("utf-8", "replace"))
-    part.replace(path)
+    with state.replacing(path) as part:
+        part.write_bytes(f"{nbformat.writes(notebook)}\n".encode("utf-8", "replace"))

@@ -14,7 +14,7 @@ from fairing.spec import BuiltImage, Destination, Handle, Recipe, Target, Worklo
 
 T_co = TypeVar("T_co", covariant=True)
 
-Report: TypeAlias = Callable[[Event], None]
+Reporter: TypeAlias = Callable[[Event], None]
 """Where a stage says what it is doing."""
 
 
@@ -48,7 +48,7 @@ class Builder(Protocol):
         """
         ...
 
-    def build(self, recipe: Recipe, target: Target, to: Destination, report: Report) -> BuiltImage:
+    def build(self, recipe: Recipe, target: Target, to: Destination, report: Reporter) -> BuiltImage:
         """Make the image, or find it made: the same recipe gives the same digest."""
         ...
 
@@ -68,7 +68,7 @@ class Deployer(Protocol):
         """
         ...
 
-    def deploy(self, image: BuiltImage, workload: Workload, target: Target, report: Report) -> Handle:
+    def deploy(self, image: BuiltImage, workload: Workload, target: Target, report: Reporter) -> Handle:
         """Start the run and return at once."""
         ...
 

@@ -17,7 +17,7 @@ from fairing.job import Job, bring
 from fairing.options import Options, octets, options
 from fairing.output.card import Head
 from fairing.output.show import follow, opened, say
-from fairing.ports import Report as Reporter
+from fairing.ports import Reporter
 from fairing.spec import BuiltImage, Captured, Group, Image, Report, Resources, Target, Workload
 
 if TYPE_CHECKING:

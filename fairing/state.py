@@ -1,9 +1,12 @@
-"""Where fairing keeps things on this machine: one folder, its owner's alone."""
+"""Where fairing keeps things on this machine (one folder, its owner's alone), and how a file is put in its place."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fairing.errors import AccessError
@@ -71,6 +74,25 @@ def private(folder: Path) -> Path:
     except OSError as refused:
         raise _unusable(folder, refused) from refused
     return folder
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a new file beside another to write to, which takes the other's place when it is whole.
+
+    Whoever reads meanwhile sees the old file or the new one; a failure leaves the old one as it was. The name cannot be
+    foretold, since the folder may be one that others write to.
+
+    Example:
+        >>> with replacing(Path("model.bin")) as part:  # doctest: +SKIP
+        ...     part.write_bytes(b"")
+    """
+    part = path.with_name(f".fairing-{secrets.token_hex(8)}")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _within() -> Path:

@@ -103,7 +103,7 @@ def prune(
         gone = [row for row in rows[keep:] if row.used < since and row.digest not in running]
         gone = [row for row in gone if _used(root, row.digest) < since]
         trees = _unneeded(root, {row.digest for row in gone}, running)
-        removed = [*_blobs(root, {row.digest for row in gone}), *trees, *_leftovers(root)]
+        removed = [*_blobs(root, {row.digest for row in gone}), *trees, *_leftovers(root, since)]
         freed = sum(_freed(path) for path in removed)
         if not dry_run:
             _remove(root, {row.digest for row in gone}, removed)
@@ -220,9 +220,10 @@ def _blobs(root: Path, gone: set[str]) -> list[Path]:
     return [blob for blob in _children(root / "blobs" / "sha256") if f"sha256:{blob.name}" not in needed]
 
 
-def _leftovers(root: Path) -> list[Path]:
-    """Return what killed builds left, and locks that nobody can hold while the store is held alone."""
-    return [*_children(root / "parts"), *_children(root / "locks")]
+def _leftovers(root: Path, since: float) -> list[Path]:
+    """Return what killed builds left, locks that nobody can hold while the store is held alone, and old answers."""
+    old = [answer for answer in _children(root / "resolved") if answer.stat().st_mtime < since]
+    return [*_children(root / "parts"), *_children(root / "locks"), *old]
 
 
 def _remove(root: Path, gone: set[str], paths: list[Path]) -> None:

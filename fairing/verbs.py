@@ -62,6 +62,11 @@ class Flag:
     short: str = ""
     kind: Literal["text", "list", "yes"] = "text"
 
+    def spellings(self) -> tuple[str, ...]:
+        """Return what may be typed for it, the shortest first."""
+        long = f"--{self.name.replace('_', '-')}"
+        return (f"-{self.short}", long) if self.short else (long,)
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:

@@ -13,7 +13,7 @@ from fairing import plugins
 from fairing.errors import BuildError
 from fairing.events import Source, Stamp, Status
 from fairing.oci import runner, store
-from fairing.ports import Report
+from fairing.ports import Reporter
 from fairing.recipe import text, tree
 from fairing.spec import BuiltImage, Destination, File, Layer, Recipe, Target
 from fairing.words import counted, size
@@ -43,7 +43,7 @@ class AppendBuilder:
                 fix=plugins.another(recipe, target),
             )
 
-    def build(self, recipe: Recipe, target: Target, to: Destination, report: Report) -> BuiltImage:
+    def build(self, recipe: Recipe, target: Target, to: Destination, report: Reporter) -> BuiltImage:
         """Make the layers that are missing.
 
         Raises:
@@ -71,7 +71,7 @@ class AppendBuilder:
 Say = Callable[[str], None]
 
 
-def _dependencies(recipe: Recipe, report: Report, say: Say) -> Layer:
+def _dependencies(recipe: Recipe, report: Reporter, say: Say) -> Layer:
     key = tree.key(recipe)
     count = counted(len(text.packages(recipe)), "package")
     say(f"dependencies: {count}, {'ready' if store.has_tree(key) else 'being made'}")

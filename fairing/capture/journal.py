@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 from fairing.capture.ipynb import Source
 from fairing.errors import CaptureError
+from fairing.shell import current
 
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
@@ -104,7 +104,7 @@ def start(shell: Any = None) -> Journal | None:
         shell: The shell; the current one if not given.
     """
     global _journal
-    shell = shell or _shell()
+    shell = shell or current()
     if shell is None:
         return None
     if _journal is None or _journal.shell is not shell:
@@ -125,11 +125,6 @@ def source() -> Source:
             fix="Name the file: fairing.run_notebook('train.ipynb').",
         )
     return journal.source()
-
-
-def _shell() -> Any:
-    module = sys.modules.get("IPython")  # what runs in IPython has it loaded
-    return module.get_ipython() if module is not None else None
 
 
 def _cell(entry: _Entry) -> dict[str, Any]:

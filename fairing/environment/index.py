@@ -85,10 +85,8 @@ def load(file: Path) -> dict[str, Any]:
 
 def save(file: Path, what: dict[str, Any]) -> None:
     """Keep something in the cache; a cache that cannot be written is no reason to fail."""
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), state.replacing(file) as part:
         part.write_text(json.dumps(what, separators=(",", ":")), encoding="utf-8")
-        part.replace(file)
 
 
 _INFO = (".dist-info", ".egg-info")

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from fairing.jupyter.line import CELL
 from fairing.options import CHOICES, FLAGS, NAMES
 from fairing.verbs import VERBS, Flag, Verb
 
@@ -67,12 +68,9 @@ def complete(before: str, row: int, names: Mapping[str, Any]) -> tuple[str, list
     rest = before[found.end() :]
     words = rest.split()
     fragment = "" if not rest or rest[-1].isspace() else words.pop()
-    possible = _options((), True) | _CELL if cell else None
+    possible = _options(CELL, True) if cell else None
     texts = _candidates(words, fragment, names) if possible is None else _option(words, fragment, possible, names)
     return fragment, [each for each in texts if each.startswith(fragment) and each != fragment]
-
-
-_CELL: dict[str, str] = {"-o": "bring", "--bring": "bring", "--submit": "", "--help": ""}
 
 
 def _candidates(words: list[str], fragment: str, names: Mapping[str, Any]) -> list[str]:
@@ -88,7 +86,9 @@ def _candidates(words: list[str], fragment: str, names: Mapping[str, Any]) -> li
 
 def _options(flags: Iterable[Flag], run: bool) -> dict[str, str]:
     """Return each spelling, and the option whose value follows it; nothing where none does."""
-    known = {f"--{flag.name.replace('_', '-')}": "" if flag.kind == "yes" else flag.name for flag in flags}
+    known: dict[str, str] = {}
+    for flag in flags:
+        known |= dict.fromkeys(flag.spellings(), "" if flag.kind == "yes" else flag.name)
     if run:
         known |= {f"--{name.replace('_', '-')}": "" if name in FLAGS else name for name in NAMES}
     return {**known, "--help": ""}

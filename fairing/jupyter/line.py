@@ -116,11 +116,11 @@ def _parser(words: Iterable[Word], flags: Iterable[Flag], options: bool, tail: b
             word.name, metavar=word.name.upper(), nargs=count, default=word.default, help=_safe(word.about)
         )
     for flag in flags:
-        _add(parser, flag.name, flag.about, flag.kind, flag.short)
+        _add(parser, flag, flag.kind)
     own = {each.name for each in flags}
     for option in NAMES if options else ():
         if option not in own:
-            _add(parser, option, ABOUT[option], _kind(option))
+            _add(parser, Flag(option, ABOUT[option]), _kind(option))
     return parser
 
 
@@ -130,8 +130,8 @@ def _kind(option: str) -> str:
     return "list" if option in LISTS or option == "env" else "text"
 
 
-def _add(parser: argparse.ArgumentParser, name: str, about: str, kind: str, short: str = "") -> None:
-    spellings = [*([f"-{short}"] if short else []), f"--{name.replace('_', '-')}"]
+def _add(parser: argparse.ArgumentParser, flag: Flag, kind: str) -> None:
+    name, about, spellings = flag.name, flag.about, flag.spellings()
     if kind in {"yes", "yes or no"}:
         parser.add_argument(*spellings, dest=name, action="store_true", default=None, help=_safe(about))
         if kind == "yes or no":

@@ -4,6 +4,7 @@ oci-layout  index.json  blobs/sha256/…      the layout that other tools read
 trees/<key>                                 folders that are used in place, by what they were made from
 layers/<key>                                which blob a layer's files gave: equal files are not packed twice
 used/<digest>                               an empty file for each image that is whole; its time is the image's last use
+resolved/<key>.txt                          what uv answered, by what it was asked
 digests/  locks/  parts/                    digests of large files; one lock for each tree; what is being written
 
 Everyone who makes or looks for something shares ``lock``; whoever removes something holds it alone. So when it can be

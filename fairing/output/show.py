@@ -11,13 +11,15 @@ from typing import Any, Protocol
 from fairing.events import Event, Phase, Source, Stamp, Status, Text
 from fairing.options import Options
 from fairing.output.card import Head
+from fairing.ports import Sink, Stream
+from fairing.shell import current
 from fairing.spec import Handle
 
 BEAT = 0.1
 """Seconds without an event after which a sink is told so."""
 
 
-class Screen(Protocol):
+class Screen(Sink, Protocol):
     """A sink that a person looks at: it also knows the run's name, and shows that time passes."""
 
     @property
@@ -33,28 +35,8 @@ class Screen(Protocol):
         """Say a last sentence."""
         ...
 
-    def show(self, event: Event) -> None:
-        """Show an event."""
-        ...
-
     def beat(self) -> None:
         """Nothing came for a moment."""
-        ...
-
-    def close(self) -> None:
-        """Bring what is shown to its final state."""
-        ...
-
-
-class Beats(Protocol):
-    """Events, and ``None`` when nothing came for a moment; iterating can go on after an interrupt."""
-
-    def __iter__(self) -> Iterator[Event | None]:
-        """Iterate."""
-        ...
-
-    def close(self) -> None:
-        """Stop following."""
         ...
 
 
@@ -63,8 +45,8 @@ class Followed(Protocol):
 
     handle: Handle
 
-    def beats(self, every: float) -> Beats:
-        """Give its events, and ``None`` when nothing came for that many seconds."""
+    def beats(self, every: float) -> Stream[Event | None]:
+        """Give its events, and ``None`` when nothing came for that many seconds; it goes on after an interrupt."""
         ...
 
     def cancel(self) -> None:
@@ -107,7 +89,7 @@ def opened(head: Head, said: Options) -> Iterator[Screen]:
 
 def screen_of(head: Head, said: Options) -> Screen:
     """Return the sink for wherever this process shows things to a person."""
-    shell = _shell()
+    shell = _kernel()
     if shell is None:
         from fairing.output.terminal import Terminal
 
@@ -153,7 +135,7 @@ def _never_started(screen: Screen, phase: Phase) -> None:
     screen.show(Status(Stamp(Source("run"), time.time()), phase))
 
 
-def _drain(events: Beats, screen: Screen) -> None:
+def _drain(events: Stream[Event | None], screen: Screen) -> None:
     for event in events:
         if event is None:
             screen.beat()
@@ -161,10 +143,9 @@ def _drain(events: Beats, screen: Screen) -> None:
             screen.show(event)
 
 
-def _shell() -> Any:
-    """Return the IPython shell of a kernel, if this runs in one."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
+def _kernel() -> Any:
+    """Return the shell of the kernel that this runs in, if it does: one of a terminal has no cells."""
+    shell = current()
     return shell if getattr(shell, "kernel", None) is not None else None
 
 

@@ -10,12 +10,12 @@ from typing import Literal
 from fairing.environment.closure import closure
 from fairing.environment.index import canonical, distributions
 from fairing.events import Source, Stamp, Text
-from fairing.ports import Report
+from fairing.ports import Reporter
 from fairing.recipe import installed, python
 from fairing.spec import Bundle, Image, Recipe, Target
 
 
-def resolve(bundle: Bundle, image: Image, target: Target, report: Report | None = None) -> Recipe:
+def resolve(bundle: Bundle, image: Image, target: Target, report: Reporter | None = None) -> Recipe:
     """Return the recipe of a bundle on an image.
 
     What was stated and is not what is installed is resolved, and then all of it, since the parts have to fit together.

@@ -17,11 +17,12 @@ import sys
 import time
 from pathlib import Path
 
+from fairing import state
 from fairing.environment.index import Distribution, distributions
 from fairing.environment.record import record
 from fairing.errors import DependencyError
 from fairing.events import Source, Stamp, Text
-from fairing.ports import Report
+from fairing.ports import Reporter
 from fairing.recipe import installed, python
 from fairing.spec import Recipe
 
@@ -34,7 +35,7 @@ def key(recipe: Recipe) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def make(recipe: Recipe, folder: Path, report: Report) -> None:
+def make(recipe: Recipe, folder: Path, report: Reporter) -> None:
     """Fill an empty folder with a recipe's dependencies.
 
     Raises:
@@ -251,12 +252,11 @@ def _renew(each: Distribution, site: Path) -> None:
 
 
 def _replace(source: str, target: str) -> None:
-    part = f"{target}.{os.getpid()}.part"
-    try:
-        os.link(source, part)
-    except OSError:
-        _copy(source, part)
-    os.replace(part, target)
+    with state.replacing(Path(target)) as part:
+        try:
+            os.link(source, part)
+        except OSError:
+            _copy(source, str(part))
 
 
 def _copy(source: str, target: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from fairing import state
 from fairing.errors import DependencyError
 from fairing.events import Source, Stamp, Text
-from fairing.ports import Report
+from fairing.ports import Reporter
 from fairing.recipe import pip, python
 from fairing.spec import Recipe
 
@@ -49,7 +49,7 @@ def lock(question: Question) -> str:
         DependencyError: There is no answer; uv's reason, short.
     """
     environment = pip.environment(question.indexes)
-    kept = state.private(state.store() / "locks") / f"{_key(question, environment)}.txt"
+    kept = state.private(state.store() / "resolved") / f"{_key(question, environment)}.txt"
     if kept.is_file():
         return kept.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="fairing-") as folder:
@@ -62,13 +62,12 @@ def lock(question: Question) -> str:
             question.requirements,
         )
     text = _held(_plain(output), question.hashes)
-    part = kept.with_suffix(f".{time.monotonic_ns()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(kept)
+    with state.replacing(kept) as part:
+        part.write_text(text, encoding="utf-8")
     return text
 
 
-def install(recipe: Recipe, folder: Path, report: Report) -> None:
+def install(recipe: Recipe, folder: Path, report: Reporter) -> None:
     """Install a resolved lock into a tree, bytecode included.
 
     Raises:

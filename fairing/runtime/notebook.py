@@ -24,6 +24,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,30 +48,36 @@ def run(spec: dict[str, Any], data: bytes, tell: Teller) -> int:
     if settings.get("injected"):
         index, source = settings["injected"]
         notebook["cells"][index]["source"] = source
-    failed: dict[str, Any] | None = None
     own = Path(spec["spool"]) / "jupyter"
     own.mkdir(mode=0o700, exist_ok=True)
     environment = _environment(spec["entry"]["name"], own)
     from fairing.runtime import kernel  # here, since only notebooks have nbclient, and it reads those variables
 
-    sockets = _sockets(own, Path(spec["work"]))
-    mine = kernel.Kernel(transport="ipc", ip=sockets, connection_file=str(own / "kernel.json"))
-    client = kernel.Client(notebook, mine, tell, settings)
-    try:
-        failed = asyncio.run(_execute(client, spec, environment, tell))
-    except Exception as error:  # noqa: BLE001 - whatever keeps a kernel from starting or answering is told
-        failed = {"ename": type(error).__name__, "evalue": str(error), "code": 1}
-        failed["traceback"] = traceback.format_exception(type(error), error, error.__traceback__)
-        tell("failure", failed)
-    finally:
-        executed = json.dumps(client.executed(), indent=1, ensure_ascii=False).encode("utf-8", "replace")
-        (Path(spec["spool"]) / NAME).write_bytes(executed)
+    with _sockets(own, Path(spec["work"])) as sockets:
+        mine = kernel.Kernel(transport="ipc", ip=sockets, connection_file=str(own / "kernel.json"))
+        client = kernel.Client(notebook, mine, tell, settings)
+        failed = _executed(client, spec, environment, tell)
+    executed = (Path(spec["spool"]) / NAME).read_bytes()
     if client.cancelled:
         return 128 + signal.SIGTERM
     if failed is None:
         tell("result", {"payload": _payload(executed, len(notebook["cells"]))})
         return 0
     return _ended(failed["code"])
+
+
+def _executed(client: Any, spec: dict[str, Any], environment: dict[str, str], tell: Teller) -> dict[str, Any] | None:
+    """Run every cell and leave the executed notebook in the spool; return how it failed, if it did."""
+    try:
+        return asyncio.run(_execute(client, spec, environment, tell))
+    except Exception as error:  # noqa: BLE001 - whatever keeps a kernel from starting or answering is told
+        failed = {"ename": type(error).__name__, "evalue": str(error), "code": 1}
+        failed["traceback"] = traceback.format_exception(type(error), error, error.__traceback__)
+        tell("failure", failed)
+        return failed
+    finally:
+        executed = json.dumps(client.executed(), indent=1, ensure_ascii=False).encode("utf-8", "replace")
+        (Path(spec["spool"]) / NAME).write_bytes(executed)
 
 
 async def _execute(
@@ -113,10 +120,15 @@ def _settings(spec: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _sockets(own: Path, work: Path) -> str:
-    """Return how the names of the kernel's sockets begin: seen from the working folder, where both sides start."""
+@contextlib.contextmanager
+def _sockets(own: Path, work: Path) -> Iterator[str]:
+    """Give how the names of the kernel's sockets begin: seen from the working folder, where both sides start."""
     near = os.path.relpath(own / "kernel", work)
-    return near if len(near) < ROOM else str(Path(tempfile.mkdtemp(prefix="fairing-")) / "kernel")
+    if len(near) < ROOM:
+        yield near
+        return
+    with tempfile.TemporaryDirectory(prefix="fairing-", ignore_cleanup_errors=True) as folder:
+        yield str(Path(folder) / "kernel")
 
 
 def _environment(name: str, own: Path) -> dict[str, str]:

@@ -245,7 +245,7 @@ class Log:
 
     def _message(self, kind: str, payload: bytes) -> None:
         if kind == FILED.decode():
-            file = self._spool / payload.decode()
+            file = self._spool / Path(payload.decode()).name  # whatever the child says, it is a file of the spool
             payload = file.read_bytes()
             file.unlink()
         message = json.loads(payload)

@@ -18,7 +18,7 @@ from typing import Any
 
 from fairing import plugins, state
 from fairing.events import Event
-from fairing.ports import Report
+from fairing.ports import Reporter
 from fairing.recipe.resolve import resolve
 from fairing.spec import BuiltImage, Bundle, Destination, Entry, File, Image, Recipe, Target
 
@@ -179,7 +179,7 @@ def _child(name: str, kill_at: str, held: str) -> None:
     print(json.dumps({**image, "changes": len(changes)}))  # noqa: T201 - it is what the other side reads
 
 
-def _built(name: str, recipe: Recipe, to: Destination | None, report: Report) -> BuiltImage:
+def _built(name: str, recipe: Recipe, to: Destination | None, report: Reporter) -> BuiltImage:
     builder = plugins.builder(name)
     builder.check(recipe, target(name))
     return builder.build(

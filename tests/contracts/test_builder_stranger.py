@@ -20,7 +20,7 @@ from fairing import plugins
 from fairing.errors import BuildError
 from fairing.events import Source, Stamp, Status
 from fairing.oci import runner, store
-from fairing.ports import Report
+from fairing.ports import Reporter
 from fairing.recipe import tree
 from fairing.spec import BuiltImage, Destination, Layer, Recipe, Target
 
@@ -35,7 +35,7 @@ class Stranger:
         if recipe.apt:
             raise BuildError(f"No Debian packages here ({', '.join(recipe.apt)}).", fix=plugins.another(recipe, target))
 
-    def build(self, recipe: Recipe, target: Target, to: Destination, report: Report) -> BuiltImage:
+    def build(self, recipe: Recipe, target: Target, to: Destination, report: Reporter) -> BuiltImage:
         """Make the layers that are missing."""
         with store.using():
             report(Status(Stamp(Source("build"), time.time()), "building", "three layers"))
@@ -51,7 +51,7 @@ class Stranger:
             data=recipe.data,
         )
 
-    def dependencies(self, recipe: Recipe, report: Report) -> Layer:
+    def dependencies(self, recipe: Recipe, report: Reporter) -> Layer:
         """Return the tree of the recipe's lock."""
         key = tree.key(recipe)
         return Layer("dependencies", key, store.tree(key, lambda folder: tree.make(recipe, folder, report)))

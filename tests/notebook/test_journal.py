@@ -1,15 +1,14 @@
 """The current notebook, from the kernel's own record: real kernels, spoken to as front ends do."""
 
 import json
+import subprocess
+import sys
 
 import nbclient
 import nbformat
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-import fairing
-from fairing.capture import journal
-from fairing.errors import CaptureError
 from tests.notebook.conftest import notebook, text
 
 ASK = "import json; from fairing.capture import journal; print(json.dumps(journal.source().notebook['cells']))"
@@ -142,7 +141,8 @@ def test_the_current_notebook_runs_from_inside_itself_with_no_file_known(tmp_pat
     assert [cell.source for cell in written.cells] == [cell.source for cell in cells.cells[:3]]
 
 
-def test_outside_of_jupyter_there_is_no_current_notebook(monkeypatch):
-    monkeypatch.setattr(journal, "_shell", lambda: None)
-    with pytest.raises(CaptureError, match="no current notebook"):
-        fairing.run_notebook()
+def test_outside_of_jupyter_there_is_no_current_notebook():
+    ran = subprocess.run(
+        [sys.executable, "-c", "import fairing; fairing.run_notebook()"], capture_output=True, text=True, check=False
+    )
+    assert "CaptureError: There is no current notebook" in ran.stderr

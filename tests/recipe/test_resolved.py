@@ -246,7 +246,7 @@ answer = job.result(), str(job.report)
     shown = [*index.seen, answer[1], place.output, place.errors]
     assert not [text for text in shown for secret in secrets if secret in text]
     kept = [path for path in place.home.rglob("*") if path.is_file() and not path.is_symlink()]
-    assert any("locks" in path.parts for path in kept)
+    assert any("resolved" in path.parts for path in kept)
     assert not [path for path in kept for secret in secrets if secret.encode() in path.read_bytes()]
 
 

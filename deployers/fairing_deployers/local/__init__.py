@@ -17,7 +17,7 @@ import time
 
 from fairing import run_folder, state
 from fairing.events import Event, FileInfo, Source, Stamp, Status
-from fairing.ports import Report, Stream
+from fairing.ports import Reporter, Stream
 from fairing.spec import BuiltImage, Destination, Handle, Target, Workload
 from fairing_deployers.local import folder as folders
 from fairing_deployers.local import room
@@ -32,7 +32,7 @@ class LocalDeployer:
         """Refuse what processes of this machine cannot be given."""
         room.check(workload)
 
-    def deploy(self, image: BuiltImage, workload: Workload, target: Target, report: Report) -> Handle:
+    def deploy(self, image: BuiltImage, workload: Workload, target: Target, report: Reporter) -> Handle:
         """Lay out the run's folder and start its supervisor; on failure nothing is left."""
         from fairing.oci.store import disk
         from fairing_deployers.local import start

@@ -36,15 +36,6 @@ def find(handle: Handle) -> Path:
     return folder
 
 
-def spec(handle: Handle, folder: Path) -> dict[str, Any]:
-    """Return a run's own description.
-
-    Raises:
-        DeployError: It cannot be read.
-    """
-    return _read(handle, folder / "run.json")
-
-
 def status(handle: Handle, folder: Path) -> Status:
     """Read how a run is.
 
