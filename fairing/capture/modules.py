@@ -104,10 +104,25 @@ def specification(name: str) -> ModuleSpec | None:
         if parent:
             above = specification(parent)
             places = above.submodule_search_locations if above else None
-            return PathFinder.find_spec(name, list(places)) if places else None
+            return _below(name, list(places)) if places else None
         return next(filter(None, (finder.find_spec(name, None) for finder in _finders())), None)
     except (ImportError, ValueError, AttributeError, OSError):
         return None
+
+
+def _below(name: str, places: list[str]) -> ModuleSpec | None:
+    """Return how a module of a package is imported.
+
+    Python itself fails for a namespace below a package that is not imported (``google.cloud``): it asks that for its
+    folders, which are known here.
+    """
+    try:
+        return PathFinder.find_spec(name, places)
+    except KeyError:
+        folders = [Path(place) / name.rpartition(".")[2] for place in places]
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [str(folder) for folder in folders if folder.is_dir()]
+        return spec
 
 
 @contextmanager

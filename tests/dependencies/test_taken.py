@@ -128,6 +128,21 @@ answer = fairing.train(lambda: (one.PART, two.PART))
     assert answer == ["one", "two"]
 
 
+def test_a_namespace_in_a_namespace_is_found_without_being_imported_here(place):
+    for part in ("one", "two"):
+        place.wheel(f"deep-{part}", files={f"outer/inner/{part}/__init__.py": f"PART = {part!r}\n"})
+    place.install("deep-one", "deep-two")
+    answer = place.run("""
+import fairing
+def f():
+    import outer.inner.one
+    return outer.inner.one.PART
+job = fairing.submit(f)
+answer = job.result(), [name for name, _ in job.report.requirements], "outer" in __import__("sys").modules
+""")
+    assert answer == ["one", ["cloudpickle", "deep-one"], False]
+
+
 def test_a_local_version_runs_as_it_is(place):
     place.install(place.wheel("patched-tool", "1.4+mine.2", {"ptool.py": "BUILD = 'mine'\n"}))
     answer = place.run("""
