@@ -1,13 +1,11 @@
 """A builder by a stranger keeps every promise; for each promise, one that breaks it breaks that one alone."""
 
-import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from fairing.testing import builders
+from tests.contracts.strangers import asked, broken_promises, install
 
 STRANGER = '''
 """One layer for all of the code, on fairing's toolkit: what a plug-in package would hold."""
@@ -146,46 +144,11 @@ from fairing.oci.locks import locked
 
 """
 
-HOLD = """
-import json
-import sys
-import warnings
-
-from fairing.testing import builders
-
-warnings.simplefilter("error")
-broken = {}
-for promise in builders.PROMISES:
-    try:
-        promise("stranger")
-    except Exception as said:
-        broken[promise.__name__] = f"{type(said).__name__}: {said}"
-print(json.dumps(broken))
-"""
-
-
-def _install(folder, source, attribute):
-    """Install a distribution as pip does: a module, and a dist-info folder with its entry point."""
-    info = folder / "stranger-1.0.dist-info"
-    info.mkdir(parents=True)
-    (folder / "stranger.py").write_text(source)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
-    (info / "RECORD").write_text("stranger.py,,\nstranger-1.0.dist-info/METADATA,,\n")
-    (info / "entry_points.txt").write_text(f"[fairing.builders]\nstranger = stranger:{attribute}\n")
-
-
-def _broken_promises(folder):
-    """Hold every promise against the builder that is installed in a folder, in a process that has it on its path."""
-    program = f"import sys; sys.path.insert(0, {str(folder)!r})\n{HOLD}"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
-
 
 def test_a_strangers_builder_keeps_every_promise(tmp_path):
     assert len(STRANGER.strip().splitlines()) <= 60
-    _install(tmp_path, STRANGER, "Stranger")
-    assert _broken_promises(tmp_path) == {}
+    install(tmp_path, "builders", "stranger", STRANGER, "Stranger")
+    assert broken_promises(tmp_path, "builders", "stranger") == {"stranger": {}}
 
 
 def test_each_promise_has_a_builder_that_breaks_it():
@@ -198,12 +161,11 @@ def broken(request, tmp_path_factory):
 
     def hold(promise):
         folder = tmp_path_factory.mktemp(promise)
-        _install(folder, STRANGER + IMPORTS + BROKEN[promise], "Broken")
-        return _broken_promises(folder)
+        install(folder, "builders", "stranger", STRANGER + IMPORTS + BROKEN[promise], "Broken")
+        return broken_promises(folder, "builders", "stranger")["stranger"]
 
-    asked = [each.callspec.params["promise"] for each in request.session.items if "broken" in each.fixturenames]
     with ThreadPoolExecutor(2) as pool:
-        yield {promise: pool.submit(hold, promise) for promise in asked}
+        yield {promise: pool.submit(hold, promise) for promise in asked(request)}
 
 
 @pytest.mark.parametrize("promise", BROKEN)

@@ -1,13 +1,11 @@
 """A deployer by a stranger keeps every promise; for each promise, one that breaks it breaks that one alone."""
 
-import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from fairing.testing import deployers
+from tests.contracts.strangers import asked, broken_promises, install
 
 STRANGER = r'''
 """Plain background processes: a folder a run, a lock while it lives, a file that says how it ended."""
@@ -285,48 +283,11 @@ class Changing(Stranger):
 
 """
 
-HOLD = """
-import json
-import sys
-import warnings
-
-from fairing.testing import deployers
-
-warnings.simplefilter("error")
-broken = {}
-for name in sys.argv[1:]:
-    broken[name] = {}
-    for promise in deployers.PROMISES:
-        try:
-            promise(name)
-        except Exception as said:
-            broken[name][promise.__name__] = f"{type(said).__name__}: {said}"
-print(json.dumps(broken))
-"""
-
-
-def _install(folder, name, source, attribute):
-    """Install a distribution as pip does: a module, and a dist-info folder with its entry point."""
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir()
-    (folder / f"{name}.py").write_text(source.replace('"stranger"', repr(name)))
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "RECORD").write_text(f"{name}.py,,\n{name}-1.0.dist-info/METADATA,,\n")
-    (info / "entry_points.txt").write_text(f"[fairing.deployers]\n{name} = {name}:{attribute}\n")
-
-
-def _broken_promises(folder, *names):
-    """Hold every promise against deployers that are installed in a folder, in a process that has it on its path."""
-    program = f"import sys; sys.path.insert(0, {str(folder)!r})\n{HOLD}"
-    done = subprocess.run([sys.executable, "-c", program, *names], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
-
 
 def test_a_strangers_deployer_is_short_and_keeps_every_promise(tmp_path):
     assert sum(1 for line in STRANGER.splitlines() if line.strip()) <= 62
-    _install(tmp_path, "stranger", STRANGER, "Stranger")
-    assert _broken_promises(tmp_path, "stranger") == {"stranger": {}}
+    install(tmp_path, "deployers", "stranger", STRANGER, "Stranger")
+    assert broken_promises(tmp_path, "deployers", "stranger") == {"stranger": {}}
 
 
 def test_each_promise_has_a_deployer_that_breaks_it():
@@ -337,11 +298,14 @@ def test_each_promise_has_a_deployer_that_breaks_it():
 def broken(request, tmp_path_factory):
     """Hold the promises against every broken deployer that is asked for; three at a time, since some of them wait."""
     folder = tmp_path_factory.mktemp("broken")
-    asked = [each.callspec.params["promise"] for each in request.session.items if "broken" in each.fixturenames]
-    for promise in asked:
-        _install(folder, promise, STRANGER + CHANGES + BROKEN[promise], "Broken")
+    promises = asked(request)
+    for promise in promises:
+        install(folder, "deployers", promise, STRANGER + CHANGES + BROKEN[promise], "Broken")
     with ThreadPoolExecutor(3) as pool:
-        held = [(names, pool.submit(_broken_promises, folder, *names)) for names in (asked[at::3] for at in range(3))]
+        held = [
+            (names, pool.submit(broken_promises, folder, "deployers", *names))
+            for names in (promises[at::3] for at in range(3))
+        ]
         yield {promise: told for names, told in held for promise in names}
 
 
