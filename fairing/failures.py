@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from fairing.errors import OutOfMemory, ResultRefused, RunCancelled, RunFailed, RunKilled, RunLost, RunTimedOut
 from fairing.events import Failure, Payload, Status
 from fairing.output.fold import View
 from fairing.spec import Handle
+from fairing.words import sentence
 
 Hint = Callable[[str], str | None]
 """From a path or module that the run missed, to the option that would have taken it along."""
+
+_CELL = re.compile(r'File "<cell (\w+)>"')
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ def error(
     if failure is not None and failure.ename == "ResultRefused":
         return ResultRefused(
             f"{handle} ended, but its value cannot be brought back.",
-            why=_sentence(failure.evalue),
+            why=sentence(failure.evalue),
             fix="Return what can be pickled, or write it to a file of the working folder: job.download() brings it.",
         )
     advice = (hint(failure.missing) or "") if hint and failure and failure.missing else ""
@@ -71,16 +76,16 @@ def _ended(handle: Handle, failure: Failure | None, status: Status | None, view:
         return RunCancelled(f"{handle} was cancelled.", fix="Its output is kept: job.logs().")
     if failure is None:
         if phase == "lost":
-            return RunLost(f"{handle} was lost.", why=_sentence(reason) + _last(view))
-        return RunFailed(f"{handle} ended without a value.", why=_sentence(reason) + _last(view), fix=advice)
+            return RunLost(f"{handle} was lost.", why=sentence(reason) + _last(view))
+        return RunFailed(f"{handle} ended without a value.", why=sentence(reason) + _last(view), fix=advice)
     ename, evalue, code = failure.ename, failure.evalue, failure.code
     if ename == "timeout":
         return RunTimedOut(f"{handle} was stopped: {evalue or reason}.", fix="A larger timeout= gives it more time.")
     if ename == "memory":
-        why = _sentence(evalue) or "It used more than it may."
+        why = sentence(evalue) or "It used more than it may."
         return OutOfMemory(f"{handle} ran out of memory.", why=why + _last(view), fix="Ask for more with memory=.")
     if ename == "lost":
-        return RunLost(f"{handle} was lost.", why=_sentence(evalue or reason) + _last(view))
+        return RunLost(f"{handle} was lost.", why=sentence(evalue or reason) + _last(view))
     if ename == "cancelled":
         return RunCancelled(f"{handle} was cancelled.", fix="Its output is kept: job.logs().")
     if ename == "signal":
@@ -90,7 +95,7 @@ def _ended(handle: Handle, failure: Failure | None, status: Status | None, view:
         by = "sys.exit" if ename == "SystemExit" else "os._exit"
         value = evalue if ename == "SystemExit" and evalue else code
         return RunFailed(f"{handle} ended with {by}({value}).", why=_last(view).lstrip("\n"))
-    return RunFailed(f"{handle} failed.", why=_sentence(f"{ename}: {evalue}".rstrip(": ")), fix=advice)
+    return RunFailed(f"{handle} failed.", why=sentence(f"{ename}: {evalue}".rstrip(": ")), fix=advice)
 
 
 def _show(error: BaseException, lines: tuple[str, ...]) -> None:
@@ -105,19 +110,23 @@ def _show(error: BaseException, lines: tuple[str, ...]) -> None:
 
 
 def _lines(handle: Handle, failure: Failure, advice: str) -> tuple[str, ...]:
-    text = "".join(line if line.endswith("\n") else line + "\n" for line in failure.traceback)
+    text = _named("".join(line if line.endswith("\n") else line + "\n" for line in failure.traceback))
     lines = text.rstrip("\n").split("\n")
     if lines[0].startswith("Traceback "):
         lines[0] = f"Traceback in {failure.at.source} of {handle} (most recent call last):"
     return (*lines, *([advice] if advice else []))
 
 
+def _named(text: str) -> str:
+    """Call the cells of this kernel as the person sees them, In[3]; the run knows them by their text alone."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    ran = getattr(getattr(shell, "compile", None), "_filename_map", None) or {}  # which traceback printing goes by, too
+    counts = {PurePath(path).stem: count for path, count in ran.items()}
+    return _CELL.sub(lambda found: f'File "In[{counts[found[1]]}]"' if found[1] in counts else found[0], text)
+
+
 def _last(view: View) -> str:
     """Return the last lines of the log, where no Python traceback tells what happened."""
     lines = [line for line in view.tail if line.strip()]
     return "\nThe last lines of its log:\n" + "\n".join(f"    {line}" for line in lines) + "\n" if lines else ""
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    return text if not text or text[-1] in ".!?" else text + "."

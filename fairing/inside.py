@@ -10,7 +10,7 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from fairing.errors import ConfigError
@@ -108,15 +108,27 @@ class Done(Job):
         """Give its end: what it printed was printed in place."""
         yield self.status
 
-    def result(self, *_: Any, **__: Any) -> Any:
+    def follow(self, **_: Any) -> Any:
+        """Return its value, or raise its error: there is nothing more to show."""
+        return self.result()
+
+    def result(self, timeout: float | None = None, *, raw: bool = False, trust: bool | None = None) -> Any:
         """Return its value, or raise its error."""
         if self._error is not None:
             raise self._error
-        return self._value
+        if not raw:
+            return self._value
+        import cloudpickle
 
-    def logs(self, to: object = None) -> str:
+        return cloudpickle.dumps(self._value)
+
+    def logs(self, to: str | os.PathLike[str] | None = None) -> Any:
         """Return nothing: what it printed was printed in place."""
-        return ""
+        if to is None:
+            return ""
+        path = Path(to)
+        path.write_text("")
+        return path
 
     def files(self) -> tuple[FileInfo, ...]:
         """Return nothing: what it wrote lies where this run's own files lie."""

@@ -20,6 +20,7 @@ from fairing.failures import Hint
 from fairing.job import Beats, Job
 from fairing.output.notebook import NotebookSink
 from fairing.spec import Handle, Report
+from fairing.words import sentence
 
 WRITE_EVERY = 1.0
 _SPOOLED = "spool/worker-0/notebook.ipynb"
@@ -104,7 +105,7 @@ class NotebookJob(Job):
         count = self.notebook.cells[cell].get("execution_count")
         return CellFailed(
             f"Cell {cell + 1} of {name}" + (f", In [{count}]," if count else "") + " failed.",
-            f"{failure.ename}: {failure.evalue}",
+            sentence(f"{failure.ename}: {failure.evalue}".rstrip(": ")),
             " ".join(filter(None, (advice, written))),
             cell,
             failure.traceback,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
@@ -64,6 +65,9 @@ def _load(group: str, noun: str, name: str) -> Any:
     if not found:
         raise PluginError(
             f"There is no installed {noun} {name!r}.",
+            why="This is a run: it has what your code needs, and starts no others."
+            if os.environ.get("FAIRING_RUN")
+            else "",
             fix=f"Installed: {', '.join(installed(group)) or 'none'}.",
         )
     try:

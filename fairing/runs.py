@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from html import escape
 
-from fairing import config, plugins, state
+from fairing import config, inside, plugins, state
 from fairing.errors import FairingError
 from fairing.job import Job
 from fairing.options import Options
@@ -60,6 +60,8 @@ def jobs(target: Target | str | None = None) -> Jobs:
     Raises:
         ConfigError: There is no such target.
     """
+    if inside.here({"target": target}):
+        return Jobs()  # what was started here was done in place
     there, _ = config.settle(Options(target=target))
     return Jobs(Job(handle) for handle in plugins.deployer(there.deployer).list(there))
 

@@ -38,6 +38,17 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def sentence(text: str) -> str:
+    """Return a text so that another sentence may follow it.
+
+    Example:
+        >>> sentence("division by zero"), sentence("Stop!"), sentence(" ")
+        ('division by zero.', 'Stop!', '')
+    """
+    text = text.strip()
+    return text if not text or text[-1] in ".!?" else f"{text}."
+
+
 def counted(number: int, noun: str) -> str:
     """Return how many there are of something.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from fairing.capture import ipynb
 from fairing.capture.ipynb import Source
 from fairing.errors import CaptureError
 from fairing.shell import current
@@ -65,7 +66,8 @@ class Journal:
                 cells.append(_cell(entry))
         if not cells:
             raise CaptureError("No cell was run in this notebook yet.", fix="Run its cells, then call this again.")
-        notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        notebook: dict[str, Any] = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        ipynb.identify(notebook)
         return Source(notebook, _file_name(self.shell), Path.cwd(), tuple(left_out))
 
     def _before(self, info: Any) -> None:

@@ -110,6 +110,8 @@ def _parameterized(document: dict[str, Any], parameters: dict[str, Any]) -> dict
     wrong = next((name for name in parameters if not str(name).isidentifier()), None)
     if wrong is not None:
         raise CaptureError(f"{wrong!r} cannot be the name of a parameter.", fix="Parameters are Python names.")
+    for name, value in parameters.items():
+        _refuse_foreign(name, value)
     import nbformat
     from papermill.parameterize import parameterize_notebook
 
@@ -124,6 +126,18 @@ def _parameterized(document: dict[str, Any], parameters: dict[str, Any]) -> dict
     made.nbformat_minor = document["nbformat_minor"]
     ipynb.identify(made)
     return dict(made)
+
+
+def _refuse_foreign(name: str, value: Any) -> None:
+    """Refuse a value that papermill would write as other text than it is, and that no notebook can hold."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        raise CaptureError(
+            f"The parameter {name!r} cannot be written into a notebook.",
+            why=f"It is a {type(value).__name__}: notebooks hold text, numbers, True, False, None, lists and dicts.",
+            fix="Pass it as one of those: int(n), float(x), str(path), values.tolist().",
+        ) from None
 
 
 def _split(

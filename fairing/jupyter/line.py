@@ -154,7 +154,9 @@ def _refuse_unknown(parser: argparse.ArgumentParser, given: Sequence[str], name:
         if word.startswith("--") and spelled not in known:
             plain = [each[2:] for each in known if each.startswith("--")]
             near = nearest(spelled[2:].replace("-", "_"), [each.replace("-", "_") for each in plain])
-            raise ConfigError(f"{name}: there is no option {spelled}.", fix=near.replace("_", "-"))
+            raise ConfigError(
+                f"{name}: there is no option {spelled}.", fix=near.replace("_", "-").replace(" '", " '--")
+            )
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from html import escape
 
 from fairing.events import FINAL, Phase, Progress
 from fairing.output.fold import Step, View
-from fairing.words import duration, size
+from fairing.words import counted, duration, size
 
 WORDS: dict[Phase, str] = {
     "building": "building",
@@ -128,7 +128,7 @@ def _facts(view: View) -> list[str]:
     facts = []
     if view.cells != type(view.cells)():
         failed = f", {view.cells.failed} failed" if view.cells.failed else ""
-        facts.append(f"{view.cells.done} cells done{failed}")
+        facts.append(f"{counted(view.cells.done, 'cell')} done{failed}")
     differing = [(name, status) for name, status in view.replicas if not view.over and status.phase != "running"]
     facts += [f"{name}: {WORDS[status.phase]} {status.reason}".rstrip() for name, status in differing[:_MANY]]
     memory = [value for _, name, value in view.metrics if name == "memory"]

@@ -33,7 +33,7 @@ from fairing.output import card, safe
 from fairing.output.card import Head
 from fairing.output.fold import View, fold
 from fairing.output.lines import Names, Redrawn, Whole, final
-from fairing.words import size
+from fairing.words import counted, size
 
 MOST_LINES = 2_000
 MOST_CHARACTERS = 1_000_000
@@ -233,7 +233,7 @@ class _Log:
             self._write(rest)
         if self._hidden[0]:
             octets = size(self._hidden[1])
-            self._out().write(f"… {self._hidden[0]:,} more lines ({octets}) are in the log, not shown here\n")
+            self._out().write(f"… {counted(self._hidden[0], 'more line')} ({octets}) in the log, not shown here\n")
             self._held = True
         self.flush()
 

@@ -30,6 +30,8 @@ _OTHERS = ("comm", "status", "execute_input")
 
 _LATE = frozenset({"stream", "display_data", "update_display_data", "clear_output", "comm_open", "comm_msg"})
 
+_FIRST = "__import__('fairing.runtime.unanswered', fromlist=['refuse_in']).refuse_in(get_ipython().kernel)"
+
 REDRAW = 0.5
 """Seconds between two states of a widget."""
 
@@ -40,7 +42,14 @@ class Kernel(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         """Return how the kernel is started."""
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        command = [
+            sys.executable,
+            "-m",
+            "ipykernel_launcher",
+            "-f",
+            "{connection_file}",
+            f"--IPKernelApp.exec_lines={_FIRST}",
+        ]
         return KernelSpec(argv=command, display_name="Python", language="python")
 
 

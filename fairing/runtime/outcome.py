@@ -90,7 +90,7 @@ def payload(spec: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
         kept.drop()
         return {
             "ename": "ResultRefused",
-            "evalue": f"The value, a {_typed(value)}, cannot be pickled and so not be brought back: {unpicklable}",
+            "evalue": f"A {_typed(value)} cannot be pickled: {unpicklable}",
             "code": 1,
         }
     fields = {

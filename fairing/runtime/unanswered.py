@@ -23,14 +23,26 @@ def refuse() -> None:
     imports.after("IPython.core.debugger", _no_debugger)
 
 
+def refuse_in(kernel: Any) -> None:
+    """Do the same in a notebook's kernel, which puts its own ``input`` and ``getpass`` in place for each cell."""
+    kernel.raw_input = _input
+    imports.after("getpass", _no_password)
+    kernel.getpass = sys.modules["getpass"].getpass
+    sys.breakpointhook = _breakpoint
+    imports.after("pdb", _no_debugger)
+    imports.after("IPython.core.debugger", _no_debugger)
+
+
 def _input(prompt: object = "", /) -> NoReturn:
+    __tracebackhide__ = True
     raise EOFError(
         f"input({str(prompt)!r}) has nobody to answer it: the run is not in your notebook. "
-        "Pass the value as an argument."
+        "Pass the value as an argument, or to a notebook as a parameter."
     )
 
 
 def _breakpoint(*_: Any, **__: Any) -> NoReturn:
+    __tracebackhide__ = True  # a notebook's traceback ends in the person's own line
     raise RuntimeError(
         "breakpoint() has nobody to answer it: the run is not in your notebook. Call the function there to debug it."
     )
@@ -38,6 +50,7 @@ def _breakpoint(*_: Any, **__: Any) -> NoReturn:
 
 def _no_password(module: Any) -> None:
     def getpass(prompt: str = "Password: ", *_: Any, **__: Any) -> NoReturn:
+        __tracebackhide__ = True
         raise EOFError(
             f"getpass({prompt!r}) has nobody to answer it: the run is not in your notebook. "
             "Give the value to the run with secrets=[...]."

@@ -79,7 +79,7 @@ def test_a_line_gives_its_value_and_a_semicolon_silences_it(executed):
     ("cell", "name", "says"),
     [
         ("%fairing submit nothing", "ConfigError", "nothing to run called 'nothing'"),
-        ("%%fairing --gpu 1\npass", "ConfigError", "Did you mean 'gpus'"),
+        ("%%fairing --gpu 1\npass", "ConfigError", "Did you mean '--gpus'"),
         ("%%fairing\n{}['depth']", "KeyError", "depth"),
     ],
 )

@@ -100,8 +100,8 @@ def test_help_is_shown_in_the_cell(run):
     ("line", "says"),
     [
         ("%fairing rn train", "Did you mean 'run'"),
-        ("%fairing run train --gpu 1", "there is no option --gpu. Did you mean 'gpus'"),
-        ("%fairing run train --max-siz 1", "Did you mean 'max-size'"),
+        ("%fairing run train --gpu 1", "there is no option --gpu. Did you mean '--gpus'"),
+        ("%fairing run train --max-siz 1", "Did you mean '--max-size'"),
         ("%fairing run train --gpus", "--gpus: expected one argument"),
         ("%fairing run train --gpus many", "gpus='many' is not possible"),
         ("%fairing run train -x", "there is no option -x"),
@@ -119,7 +119,7 @@ def test_help_is_shown_in_the_cell(run):
         ("%fairing run train --target locl", "Did you mean 'local'"),
         ("%fairing prune --keep few", "keep is a whole number"),
         ("%%fairing run\npass", "Write %fairing run"),
-        ("%%fairing --gpu 1\npass", "Did you mean 'gpus'"),
+        ("%%fairing --gpu 1\npass", "Did you mean '--gpus'"),
         ("%%fairing more\npass", "'more' is too much"),
     ],
 )

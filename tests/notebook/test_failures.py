@@ -35,6 +35,7 @@ def test_a_failing_cell_raises_its_error_and_the_notebook_is_written(fails, tmp_
     (tmp_path / "train.csv").write_text("1")
     error, written = fails("print('before')\nopen('train.csv')", "print('never')")
     assert str(error).startswith("Cell 1 of work.ipynb, In [1], failed. FileNotFoundError: ")
+    assert ": 'train.csv'. " in str(error)  # one sentence ends before the next begins
     assert error.cell == 0
     assert "open('train.csv')" in re.sub(r"\x1b\[[0-9;]*m", "", "".join(error.traceback))
     assert "include=['train.csv']" in str(error)

@@ -1,8 +1,10 @@
 """Notebook files, whatever is in them: taken, or refused in one sentence before anything is made."""
 
 import json
+from pathlib import Path
 
 import nbformat
+import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
@@ -178,6 +180,15 @@ def test_an_unknown_parameter_and_a_cell_that_is_not_python_are_said(tmp_path):
     said = " ".join(fairing.preview(path, kwargs={"deep": 2}).warnings)
     assert "'deep'" in said
     assert "cell 2: " in said
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, [Path("a")], {"a": b"b"}, numpy.int64(3)])
+def test_a_parameter_that_no_notebook_can_hold_is_refused_before_anything_is_made(tmp_path, fairing_home, value):
+    path = write(tmp_path / "a.ipynb", ("depth = 1", ["parameters"]))
+    before = sorted(fairing_home.rglob("*"))
+    with pytest.raises(CaptureError, match=r"parameter 'depth' cannot be written into a notebook.*int\(n\)"):
+        fairing.run_notebook(path, {"depth": value})
+    assert sorted(fairing_home.rglob("*")) == before
 
 
 def test_options_in_the_notebooks_metadata_hold(tmp_path):

@@ -1,6 +1,7 @@
 """Inside a run, the verbs do in place what they would start elsewhere."""
 
 import asyncio
+import pickle
 
 import pytest
 
@@ -45,6 +46,35 @@ def test_an_error_in_place_is_raised_where_the_value_is_asked_for(monkeypatch):
     assert job.status.phase == "failed"
     with pytest.raises(ValueError, match="invalid literal"):
         job.result()
+
+
+def test_a_job_done_in_place_answers_whatever_a_job_is_asked(monkeypatch, tmp_path):
+    monkeypatch.setenv("FAIRING_RUN", "some-run")
+    job = fairing.submit(max, args=(1, 2))
+    assert job.follow() == 2 and job.wait().phase == "succeeded" and asyncio.run(_awaited(job)) == 2
+    assert pickle.loads(job.save(tmp_path / "value").read_bytes()) == pickle.loads(job.result(raw=True)) == 2
+    assert job.logs(tmp_path / "run.log").read_text() == job.logs() == ""
+    assert job.files() == job.download(to=tmp_path) == ()
+    assert [event.phase for event in job.events()] == ["succeeded"]
+    job.cancel(), job.delete()
+
+
+async def _awaited(job):
+    return await job
+
+
+def test_inside_a_run_there_are_no_runs_to_list_and_what_cannot_be_done_there_is_said():
+    def nested():
+        import fairing
+
+        try:
+            fairing.attach("local://some-run")
+        except fairing.FairingError as error:
+            return list(fairing.jobs()), str(error)
+
+    listed, said = fairing.train(nested)
+    assert listed == []
+    assert "This is a run" in said
 
 
 def test_a_target_named_explicitly_starts_a_run_of_its_own(monkeypatch):

@@ -116,7 +116,17 @@ def test_the_first_use_of_a_verb_begins_the_journal(front):
     front.run("early = 1", "zero")
     front.run("import fairing\nfairing.preview(print)", "use")
     front.run("late = 2", "one")
-    assert [name for name, _ in front.sources() if name] == ["use", "one"]
+    assert [name for name, _ in front.sources()][-2:] == ["use", "one"]
+
+
+def test_cells_without_ids_are_given_ids_and_nobody_is_warned(front):
+    front.run("%load_ext fairing")
+    front.run("a = 1")
+    front.run("a = 1")
+    names = [name for name, _ in front.sources(None)]
+    assert all(names) and len(set(names)) == len(names)
+    check = "import nbformat, fairing.capture.journal as j; nbformat.validate(nbformat.from_dict(j.source().notebook))"
+    assert front.run(check) == ""
 
 
 def test_importing_fairing_registers_nothing(front):

@@ -58,7 +58,7 @@ def test_at_most_two_thousand_lines_are_shown_then_where_the_rest_is_and_how_muc
     lines = cell.text.splitlines()
     assert lines[:2000] == [f"line {index}" for index in range(2000)]
     assert ".logs()" in lines[2000] and "%fairing logs local://f-" in lines[2000]
-    assert lines[2001:] == ["… 3,000 more lines (30 kB) are in the log, not shown here"]
+    assert lines[2001:] == ["… 3,000 more lines (30 kB) in the log, not shown here"]
 
 
 def test_at_most_a_megabyte_is_shown(kernel):

@@ -27,12 +27,14 @@ def test_clearing_clears_the_output_and_keeps_the_card(kernel):
 
 
 def test_an_exception_is_raised_as_its_own_type_with_the_lines_of_the_run_and_none_of_ours(kernel):
+    defined = kernel.run("print(len(In))").text.strip()  # the number of the cell after it
     kernel.run("class Mine(ValueError): pass\ndef g(depth):\n    raise Mine('too deep', depth)")
     cell = kernel.run("fairing.train(g, (4,))")
     shown = plain("\n".join(cell.error["traceback"]))
     assert cell.error["ename"] == "Mine"
     assert "raise Mine('too deep', depth)" in shown
     assert shown.count("too deep', 4") == 1
+    assert f'File "In[{defined}]", line 3, in g' in shown
     assert "fairing/" not in shown and "api.py" not in shown
     caught = kernel.run(
         "try:\n    fairing.train(g, (4,))\nexcept Mine as error:\n    print(type(error) is Mine, error.args)"

@@ -42,7 +42,7 @@ def test_a_value_whose_repr_fails_comes_back(run):
 def test_a_value_that_cannot_be_pickled_is_refused_with_its_type_and_the_reason(run):
     done = run("def main(): return (number for number in range(3))")
     assert (done.failure["ename"], done.code) == ("ResultRefused", 1)
-    assert done.failure["evalue"].startswith("The value, a generator, cannot be pickled")
+    assert done.failure["evalue"].startswith("A generator cannot be pickled")
     assert not done.all("result")
 
 
