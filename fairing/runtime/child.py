@@ -131,6 +131,7 @@ def _terminable() -> None:
         release()
 
     signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGURG, again)  # the parent sends it after a SIGTERM that seems not to have arrived
     os.register_at_fork(before=hold, after_in_parent=release, after_in_child=forget)
 
 

@@ -36,6 +36,9 @@ ATOMIC = min(select.PIPE_BUF, 4096)
 PARTIAL_EVERY = 0.5
 PARTIAL_AFTER = 0.05
 HEARTBEAT = 10.0
+NUDGE = 0.25
+"""Seconds after which a child that was asked to end, and has not, is woken."""
+
 DRAIN = 1.0
 ROOM = 1 << 19
 """Bytes of a pipe."""
@@ -104,12 +107,13 @@ def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: byte
     heartbeat = time.monotonic() + beat
     deadline = float("inf")
     while names and time.monotonic() < deadline:
-        timeout = min(log.due(), heartbeat, deadline) - time.monotonic()
+        timeout = min(log.due(), heartbeat, deadline, ended.nudge_at) - time.monotonic()
         for descriptor, _ in sorted(poll.poll(max(0.0, timeout) * 1000), reverse=True):
             if descriptor in names and not log.take(names[descriptor], descriptor):
                 poll.unregister(descriptor)
                 del names[descriptor]
         log.partials()
+        ended.nudge()
         if ended.code() is not None and deadline == float("inf"):
             deadline = time.monotonic() + DRAIN  # a process left behind may keep the pipes open for ever
         if time.monotonic() >= heartbeat:
@@ -266,6 +270,7 @@ class _Ended:
         self._child = child
         self._code: int | None = None
         self.terminated = False
+        self.nudge_at = float("inf")
         self.wakeup, write = os.pipe()
         os.set_blocking(self.wakeup, False)
         os.set_blocking(write, False)
@@ -288,8 +293,17 @@ class _Ended:
             self._code = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
         return self._code
 
+    def nudge(self) -> None:
+        """Wake a child that was about to wait when SIGTERM came: its handler runs when a system call is interrupted."""
+        if self._code is not None:
+            self.nudge_at = float("inf")
+        elif time.monotonic() >= self.nudge_at:
+            self.nudge_at = time.monotonic() + NUDGE
+            os.kill(self._child, signal.SIGURG)  # it is there, or a zombie, for as long as nobody has waited for it
+
     def _terminate(self, *_: Any) -> None:
         self.terminated = True
+        self.nudge_at = time.monotonic() + NUDGE
         if self._code is None:
             try:  # its own processes too, as a terminal would: it may be waiting in C code for one of them
                 os.killpg(self._child, signal.SIGTERM)

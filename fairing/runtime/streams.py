@@ -80,6 +80,7 @@ class Output:
         if thread is not None and thread is not threading.current_thread():
             self._stop.set()
             thread.join()
+            _gone(thread)
         self._calm()
         self.flush()
         self._over -= 1
@@ -177,6 +178,13 @@ class _Below(io.BufferedIOBase):
 
     def fileno(self) -> int:
         return self._descriptor
+
+
+def _gone(thread: threading.Thread) -> None:
+    """Wait out the moment for which a thread that was joined is still there: Python 3.12 counts those of the kernel."""
+    until = time.monotonic() + IDLE
+    while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < until:  # noqa: PTH110 - no pathlib here
+        os.sched_yield()
 
 
 def guard(output: Output) -> None:

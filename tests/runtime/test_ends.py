@@ -178,9 +178,13 @@ def test_a_cancelled_run_reaches_finally_in_functions_and_coroutines(runner):
     waits = {
         "plain": "def main():{}".format(body.format(wait="time.sleep(600)")),
         "child": "def main():{}".format(body.format(wait="os.system('sleep 600')")),
+        # SIGTERM then comes to a thread of ours, and the wait of the main one is not interrupted by it.
+        "elsewhere": "def main():{}".format(
+            body.format(wait="signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); signal.pause()")
+        ),
         "async": "async def main():{}".format(body.format(wait="await asyncio.gather(asyncio.sleep(600))")),
     }
-    runs = {name: runner(f"import asyncio, os, time\n{text}").start() for name, text in waits.items()}
+    runs = {name: runner(f"import asyncio, os, signal, time\n{text}").start() for name, text in waits.items()}
     for name, started in runs.items():
         started.until("ready\n")
         started.terminate().end()
