@@ -47,7 +47,13 @@ def preview(
 ) -> Report:
     """Say what would be taken along; nothing is built and nothing runs.
 
-    It takes what ``submit`` takes, and refuses what that would refuse while capturing; arguments may be left out.
+    Args:
+        subject: A function, or the path of a notebook or of a script.
+        args: What the function would be called with; a script's command line.
+        kwargs: What the function would be called with, by name; a notebook's parameters. Both may be left out.
+
+    Raises:
+        FairingError: What ``submit`` would refuse while capturing.
 
     Example:
         >>> preview(pow, args=(2, 5)).entry  # doctest: +SKIP
@@ -89,6 +95,12 @@ def build(
     dry_run: bool | None = None,
 ) -> BuiltImage:
     """Make the image that a run of this would start from, and run nothing.
+
+    Args:
+        subject: A function, or the path of a notebook or of a script.
+
+    Raises:
+        FairingError: It cannot be taken, or the image cannot be made.
 
     Example:
         >>> build("train.py").digest  # doctest: +SKIP

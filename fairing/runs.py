@@ -34,8 +34,14 @@ class Jobs(list[Job]):
 def attach(handle: str | Handle) -> Job:
     """Return a run by its handle, whoever started it.
 
+    Args:
+        handle: Such as ``"local://train-1f3a9c2e"``; ``jobs()`` lists them.
+
     Raises:
         ConfigError: It is not a handle.
+
+    Example:
+        >>> attach("local://train-1f3a9c2e").follow()  # doctest: +SKIP
     """
     return Job(handle if isinstance(handle, Handle) else Handle.parse(handle))
 
@@ -57,8 +63,15 @@ def watch(job: Job) -> None:
 def jobs(target: Target | str | None = None) -> Jobs:
     """Return the runs that are known at a target, the newest first.
 
+    Args:
+        target: Where to look; the target of your settings, if not given.
+
     Raises:
         ConfigError: There is no such target.
+
+    Example:
+        >>> for job in jobs():  # doctest: +SKIP
+        ...     print(job.handle, job.status.phase)
     """
     if inside.here({"target": target}):
         return Jobs()  # what was started here was done in place

@@ -259,4 +259,4 @@ def _places() -> tuple[str, ...]:
     installed = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     installed.update(getattr(site, "getsitepackages", list)())
     installed.add(getattr(site, "getusersitepackages", str)())
-    return tuple(os.path.join(os.path.abspath(each), "") for each in installed if each)  # noqa: PTH100, PTH118
+    return tuple(os.path.join(os.path.abspath(each), "") for each in installed if each)  # noqa: PTH100, PTH118 - as above

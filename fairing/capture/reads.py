@@ -101,7 +101,7 @@ class _Reads(ast.NodeVisitor):
         self.branches([node.target, *node.body], [])
         self.branches(node.orelse, [])
 
-    visit_AsyncFor = visit_For  # noqa: N815
+    visit_AsyncFor = visit_For  # noqa: N815 - as the visitor looks for it
 
     def visit_While(self, node: ast.While) -> None:
         self.visit(node.test)
@@ -112,7 +112,7 @@ class _Reads(ast.NodeVisitor):
         self.branches([*node.body, *node.orelse], *([handler] for handler in node.handlers))
         self.block(node.finalbody)
 
-    visit_TryStar = visit_Try  # noqa: N815
+    visit_TryStar = visit_Try  # noqa: N815 - as the visitor looks for it
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         self.block([node.type])
@@ -145,18 +145,18 @@ class _Reads(ast.NodeVisitor):
             else:
                 self.bind(alias.asname or alias.name.partition(".")[0])
 
-    visit_ImportFrom = visit_Import  # noqa: N815
+    visit_ImportFrom = visit_Import  # noqa: N815 - as the visitor looks for it
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
         self.bind(node.name)  # its body may name it
         self._compiled(ast.Module([node], []), "exec")
 
-    visit_AsyncFunctionDef = visit_ClassDef = visit_FunctionDef  # noqa: N815
+    visit_AsyncFunctionDef = visit_ClassDef = visit_FunctionDef  # noqa: N815 - as the visitor looks for it
 
     def visit_Lambda(self, node: ast.expr) -> None:
         self._compiled(ast.Expression(node), "eval")
 
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_Lambda  # noqa: N815
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_Lambda  # noqa: N815 - as the visitor looks for it
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)

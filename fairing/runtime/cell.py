@@ -154,7 +154,7 @@ def _split(tree: ast.Module) -> ast.expr | None:
 def _last(tree: ast.Module, label: str, names: dict[str, Any]) -> Any:
     last = _split(tree)
     exec(compile(tree, label, "exec"), names)  # noqa: S102 - running it is what was asked for
-    return None if last is None else eval(compile(ast.Expression(last), label, "eval"), names)  # noqa: S307
+    return None if last is None else eval(compile(ast.Expression(last), label, "eval"), names)  # noqa: S307 - as above
 
 
 def _evaluate(code: Any, names: dict[str, Any], loop: list[asyncio.AbstractEventLoop]) -> Any:

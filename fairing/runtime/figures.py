@@ -29,7 +29,7 @@ class FigureCanvas(FigureCanvasAgg):  # type: ignore[misc]
     manager_class = FigureManager
 
 
-def new_figure_manager(num: int, *args: Any, FigureClass: Any = Figure, **kwargs: Any) -> FigureManager:  # noqa: N803
+def new_figure_manager(num: int, *args: Any, FigureClass: Any = Figure, **kwargs: Any) -> FigureManager:  # noqa: N803 - pyplot's
     """Make a figure, as ``plt.figure`` asks."""
     return new_figure_manager_given_figure(num, FigureClass(*args, **kwargs))
 

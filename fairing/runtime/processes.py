@@ -54,7 +54,7 @@ def start(command: list[str], environment: dict[str, str], folder: str, output: 
         os.dup2(output, 2)
         die_with(parent)
         for file in joins:
-            with open(file, "w") as group:  # noqa: PTH123 - pathlib is not imported here, for its time
+            with open(file, "w") as group:
                 group.write("0")
         os.chdir(folder)
         os.execve(command[0], command, environment)  # noqa: S606 - no shell is the point
@@ -101,7 +101,7 @@ def reap() -> dict[int, int]:
 
 def descendants(pid: int) -> list[int]:
     """Return the ids of all processes below one, parents first."""
-    if os.path.exists(f"/proc/{pid}/task/{pid}/children"):  # noqa: PTH110 - pathlib is not imported here, for its time
+    if os.path.exists(f"/proc/{pid}/task/{pid}/children"):
         return _below(pid)
     parents = _table()
     found = [pid]
@@ -113,8 +113,8 @@ def descendants(pid: int) -> list[int]:
 def _below(pid: int) -> list[int]:
     found: list[int] = []
     with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as children:  # noqa: PTH123
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as children:
                 for child in map(int, children.read().split()):
                     found += [child, *_below(child)]
     return found

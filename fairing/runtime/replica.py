@@ -48,9 +48,9 @@ class Replica:
         self._spool = f"{folder}/spool/{self._stem}"
         self._killed_before = cgroup.killed(self._groups)
         self._log = os.open(f"{folder}/logs/{self._stem}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.mkdir(self._spool, 0o700)  # noqa: PTH102 - pathlib is not imported here, for its time
+        os.mkdir(self._spool, 0o700)
         description = f"{folder}/spool/{self._stem}.json"
-        with open(description, "w") as file:  # noqa: PTH123
+        with open(description, "w") as file:
             json.dump(self._description(folder, spec, index, ports), file)
         environment = {**os.environ, **own["env"]}
         self.output, write = os.pipe()
@@ -99,7 +99,7 @@ class Replica:
     def _outcome(self) -> tuple[int, str]:
         """Return the exit code of the user's process, and what it told of itself; the runner itself may be killed."""
         try:
-            with open(f"{self._spool}/outcome.json") as file:  # noqa: PTH123
+            with open(f"{self._spool}/outcome.json") as file:
                 outcome = json.load(file)
             return int(outcome["code"]), str(outcome["told"])
         except (OSError, ValueError, KeyError):

@@ -45,7 +45,7 @@ def main(folder: str, ready: int) -> None:
     fcntl.flock(os.open("lock", os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)
     os.write(ready, b"ready")
     os.close(ready)
-    with open("run.json", "rb") as file:  # noqa: PTH123 - pathlib is not imported here, for its time
+    with open("run.json", "rb") as file:
         spec = json.load(file)
     processes.adopt()
     _guard(folder, spec, listener)
@@ -62,7 +62,7 @@ def _guard(folder: str, spec: dict[str, Any], listener: socket.socket) -> None:
             os._exit(0)
         code = processes.wait(supervisor)
         processes.end_all()
-        if os.path.exists("end.json"):  # noqa: PTH110
+        if os.path.exists("end.json"):
             break
         if code >= 0 or _attempts(spec) > spec["retries"]:
             why = "was killed" if code < 0 else "failed: supervisor.log in its folder says why"
@@ -225,7 +225,7 @@ class Supervisor:
         if self._encoder is None:
             from fairing.runtime.frames import Encoder  # while the first runner starts: it takes as long as that
 
-            with open("key", "rb") as key:  # noqa: PTH123
+            with open("key", "rb") as key:
                 self._encoder = Encoder(key.read(), "run-0", lambda data: os.write(self._log, data))
         self._encoder.event(kind, body)
         self._tell()
@@ -256,13 +256,13 @@ class Supervisor:
 def _attempts(spec: dict[str, Any]) -> int:
     """Return how many attempts have begun."""
     first = f"{spec['replicas'][0]['name']}."
-    return sum(name.startswith(first) for name in os.listdir("logs"))  # noqa: PTH208
+    return sum(name.startswith(first) for name in os.listdir("logs"))
 
 
 def _leave(phase: str, reason: str, code: int) -> None:
-    with open(os.open("end.json.part", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123
+    with open(os.open("end.json.part", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
         json.dump({"phase": phase, "reason": reason, "code": code, "time": time.time()}, file)
-    os.rename("end.json.part", "end.json")  # noqa: PTH104
+    os.rename("end.json.part", "end.json")
 
 
 def _free_ports(count: int) -> list[int]:

@@ -42,7 +42,7 @@ def unkept(workload: Workload) -> tuple[str, ...]:
 def gpus() -> tuple[str, ...]:
     """Return the GPUs of this machine that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
     try:
-        there = sorted(name[6:] for name in os.listdir("/dev") if re.fullmatch(r"nvidia\d+", name))  # noqa: PTH208
+        there = sorted(name[6:] for name in os.listdir("/dev") if re.fullmatch(r"nvidia\d+", name))  # noqa: PTH208 - names are asked for
     except OSError:
         there = []
     said = os.environ.get("CUDA_VISIBLE_DEVICES")
