@@ -8,12 +8,15 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from fairing.errors import RunFailed
+from fairing.job import Job
 from fairing.options import ABOUT, FLAGS, LISTS, NAMES
+from fairing.spec import Report
 from fairing.verbs import VERBS, Asked, Flag, Verb, Word
 
 _SPARE = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -111,18 +114,32 @@ def _act(verb: Verb, asked: Asked) -> None:
     try:
         value = verb.act(asked)
     except KeyboardInterrupt as interrupted:
-        typer.echo(str(interrupted) or "Interrupted.", err=True)
+        run = getattr(interrupted, "run", None)
+        goes_on = f"The run goes on: fairing attach {run} shows it, fairing cancel {run} stops it."
+        typer.echo(goes_on if run else str(interrupted) or "Interrupted.", err=True)
         raise typer.Exit(130) from None
+    except TimeoutError as waited:
+        typer.echo(f"TimeoutError: {waited}", err=True)
+        raise typer.Exit(1) from None
     except Exception as wrong:
         lines = getattr(wrong, "_render_traceback_", None)  # of ours one sentence; of the run's own what a cell shows
         if lines is None:
             raise
         typer.echo("\n".join(lines()), err=True)
         raise typer.Exit(_code(wrong)) from None
-    if value is not None:
-        typer.echo(value if isinstance(value, str) else repr(value))
+    if value is not None and verb.name != "attach":  # which has shown all that there is
+        typer.echo(_text(value))
     if getattr(value, "good", True) is False:
         raise typer.Exit(1)
+
+
+def _text(value: Any) -> str:
+    """Return what a shell is given: what another command can take, where there is such a thing."""
+    if isinstance(value, Job):
+        return str(value.handle)
+    if isinstance(value, tuple) and all(isinstance(each, Path) for each in value):
+        return "\n".join(map(str, value)) or "no files"
+    return str(value) if isinstance(value, str | Path | Report) else repr(value)
 
 
 def _code(wrong: BaseException) -> int:

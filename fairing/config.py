@@ -198,7 +198,12 @@ def _files() -> tuple[toml.Settings, ...]:
 
 
 def _paths() -> Iterator[Path]:
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError(
+            "The folder that this program works in is gone.", fix="Go to one that is there: os.chdir, or cd in a shell."
+        ) from None
     for folder in (here, *here.parents):
         named, project = folder / "fairing.toml", folder / "pyproject.toml"
         if named.is_file():
@@ -208,8 +213,8 @@ def _paths() -> Iterator[Path]:
             yield project
             break
     shared = os.environ.get("XDG_CONFIG_HOME")
-    own = (Path(shared) if shared else Path.home() / ".config") / "fairing" / "config.toml"
-    if own.is_file():
+    own = Path(shared or os.path.expanduser("~/.config")) / "fairing" / "config.toml"  # noqa: PTH111 - there may be no home
+    if os.path.isfile(own):  # noqa: PTH113 - another user's folder is as good as none
         yield own
 
 

@@ -20,6 +20,15 @@ Hint = Callable[[str], str | None]
 _CELL = re.compile(r'File "<cell (\w+)>"')
 
 
+_UNKEPT = {
+    "ResultRefused": (
+        "Return what can be pickled, or write it to a file of the working folder: job.download() brings it."
+    ),
+    "NoRoom": "Free some with fairing prune, or set FAIRING_HOME to a folder on a larger disk.",
+}
+"""What to do next where the runner could not keep a value."""
+
+
 @dataclass(frozen=True)
 class Shown:
     """The lines that a cell shows for an exception of a run: those of the run, not ours. IPython calls it."""
@@ -43,11 +52,11 @@ def error(
         hint: Finds the option for what was missing.
     """
     failure, status = view.failure, view.status
-    if failure is not None and failure.ename == "ResultRefused":
+    if failure is not None and failure.ename in _UNKEPT and not failure.traceback:
         return ResultRefused(
             f"{handle} ended, but its value cannot be brought back.",
             why=sentence(failure.evalue),
-            fix="Return what can be pickled, or write it to a file of the working folder: job.download() brings it.",
+            fix=_UNKEPT[failure.ename],
         )
     advice = (hint(failure.missing) or "") if hint and failure and failure.missing else ""
     ended = _ended(handle, failure, status, view, advice)
@@ -76,16 +85,16 @@ def _ended(handle: Handle, failure: Failure | None, status: Status | None, view:
         return RunCancelled(f"{handle} was cancelled.", fix="Its output is kept: job.logs().")
     if failure is None:
         if phase == "lost":
-            return RunLost(f"{handle} was lost.", why=sentence(reason) + _last(view))
-        return RunFailed(f"{handle} ended without a value.", why=sentence(reason) + _last(view), fix=advice)
+            return RunLost(f"{handle} was lost.", why=_said(reason) + _last(view))
+        return RunFailed(f"{handle} ended without a value.", why=_said(reason) + _last(view), fix=advice)
     ename, evalue, code = failure.ename, failure.evalue, failure.code
     if ename == "timeout":
         return RunTimedOut(f"{handle} was stopped: {evalue or reason}.", fix="A larger timeout= gives it more time.")
     if ename == "memory":
-        why = sentence(evalue) or "It used more than it may."
+        why = _said(evalue) or "It used more than it may."
         return OutOfMemory(f"{handle} ran out of memory.", why=why + _last(view), fix="Ask for more with memory=.")
     if ename == "lost":
-        return RunLost(f"{handle} was lost.", why=sentence(evalue or reason) + _last(view))
+        return RunLost(f"{handle} was lost.", why=_said(evalue or reason) + _last(view))
     if ename == "cancelled":
         return RunCancelled(f"{handle} was cancelled.", fix="Its output is kept: job.logs().")
     if ename == "signal":
@@ -93,7 +102,7 @@ def _ended(handle: Handle, failure: Failure | None, status: Status | None, view:
         return RunKilled(f"{handle} was killed by {evalue or 'a signal'}.", why=why + _last(view))
     if ename in {"SystemExit", "exit"}:
         by = "sys.exit" if ename == "SystemExit" else "os._exit"
-        value = evalue if ename == "SystemExit" and evalue else code
+        value = repr(evalue) if ename == "SystemExit" and evalue and evalue != str(code) else code
         return RunFailed(f"{handle} ended with {by}({value}).", why=_last(view).lstrip("\n"))
     return RunFailed(f"{handle} failed.", why=sentence(f"{ename}: {evalue}".rstrip(": ")), fix=advice)
 
@@ -130,3 +139,8 @@ def _last(view: View) -> str:
     """Return the last lines of the log, where no Python traceback tells what happened."""
     lines = [line for line in view.tail if line.strip()]
     return "\nThe last lines of its log:\n" + "\n".join(f"    {line}" for line in lines) + "\n" if lines else ""
+
+
+def _said(text: str) -> str:
+    """Return a reason, which goes on after a colon elsewhere, as a sentence."""
+    return sentence(text[:1].upper() + text[1:])

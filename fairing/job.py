@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fairing import failures, plugins, results, state
-from fairing.errors import ResultRefused
+from fairing.errors import AccessError, ResultRefused
 from fairing.events import FINAL, Event, Failure, FileInfo, Payload, Status
 from fairing.follow import Merged, asynchronously
 from fairing.options import Options
@@ -253,10 +253,17 @@ class Job:
             raise ResultRefused(
                 f"The file {path!r} of {self.handle} was not brought here.", why=f"It leads out of {to}."
             )
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with state.replacing(file) as part, part.open("wb") as out:
-            for piece in self._pieces(f"work/{path}"):
-                out.write(piece)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with state.replacing(file) as part, part.open("wb") as out:
+                for piece in self._pieces(f"work/{path}"):
+                    out.write(piece)
+        except OSError as refused:
+            raise AccessError(
+                f"The file {path!r} of {self.handle} cannot be written to {file.absolute()}.",
+                why=f"{refused.strerror or refused}.",
+                fix=f"The run keeps it: fairing.attach({str(self.handle)!r}).download({path!r}, to='another folder').",
+            ) from refused
         return file
 
 

@@ -59,7 +59,7 @@ class Options:
     memory: str | None = _option(None, "memory of each worker, such as 4Gi")
     gpus: int | None = _option(None, "GPUs of each worker")
     limits: Limits | None = _option(None, "what to do where cpu and memory cannot be limited")
-    timeout: float | None = _option(None, "seconds until the run is stopped")
+    timeout: float | None = _option(None, "seconds until the run is stopped; 0: never")
     retries: int | None = _option(None, "how often a run that was killed or lost starts again")
     grace: float | None = _option(None, "seconds between asking a run to end and ending it")
     outputs: tuple[str, ...] | None = _option(None, "files of the working folder to bring back, as globs")
@@ -124,6 +124,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "dependencies": ("installed", "resolved"),
     "limits": ("enforce", "best-effort"),
     "on_interrupt": ("detach", "cancel"),
+    "kind": ("auto", "job"),
 }
 _LEAST: Mapping[str, float] = {"workers": 1, "gpus": 0, "retries": 0, "timeout": 0, "grace": 0, "cpu": 0}
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -162,7 +163,12 @@ def verb(function: F) -> F:
     def checked(*args: Any, **kwargs: Any) -> Any:
         if not names.issuperset(kwargs):
             _refuse(next(name for name in kwargs if name not in names), args[0] if args else None)
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:
+            if not hasattr(error, "_render_traceback_"):
+                raise  # a fault of ours: its frames say where
+            raise error.with_traceback(None)  # noqa: B904 - it is the same one; our frames tell the reader nothing
 
     checked.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nOptions:\n{_described()}"
     return cast(F, checked)

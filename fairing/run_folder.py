@@ -163,12 +163,12 @@ def every(runs: Path, deployer: str) -> tuple[Handle, ...]:
 
 
 def files(folder: Path) -> tuple[FileInfo, ...]:
-    """List a run's working folder."""
-    work = folder / "work"
+    """List the files of a run's working folder that ``read`` gives: no pipes, and no links that lead out of it."""
+    work = (folder / "work").resolve()
     return tuple(
         FileInfo(path.relative_to(work).as_posix(), path.stat().st_size)
         for path in sorted(work.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.resolve().is_relative_to(work)
     )
 
 

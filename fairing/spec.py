@@ -325,7 +325,7 @@ class Handle:
         Raises:
             ConfigError: The text is not a handle.
         """
-        scheme, separator, rest = text.strip().partition("://")
+        scheme, separator, rest = text.strip().partition("://") if isinstance(text, str) else ("", "", "")
         path, _, query = rest.partition("?")
         parts = tuple(unquote(part) for part in path.split("/"))
         if not separator or not scheme.isidentifier() or not all(parts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import reprlib
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,7 @@ def take(
     """Capture a function, a notebook or a script, with the target and the options that hold for it.
 
     Args:
-        subject: A function, or the path of a notebook or of a script; None is the notebook this is called from.
+        subject: A function, or the path of a notebook or of a script.
         args: What a function is called with; a script's command line.
         kwargs: What a function is called with, by name; a notebook's parameters.
         given: Options that the call gives.
@@ -48,8 +49,9 @@ def take(
         ConfigError: An option is wrong.
     """
     journal.start()
-    if subject is None or (isinstance(subject, str | os.PathLike) and str(subject).endswith(".ipynb")):
-        return take_notebook(journal.source() if subject is None else ipynb.read(subject), kwargs, given)
+    _sound(args, kwargs)
+    if isinstance(subject, str | os.PathLike) and str(subject).endswith(".ipynb"):
+        return take_notebook(ipynb.read(subject), kwargs, given)
     decorated: Mapping[str, Any] = getattr(subject, "__fairing__", {})
     target, settled = _settle(options({**decorated, **given}))
     function = subject.__wrapped__ if decorated or hasattr(subject, "__fairing__") else subject
@@ -125,7 +127,11 @@ def shown_notebook(
     """Launch a notebook, show how far it is until it ends, and return it as it was executed."""
     from fairing import notebook
 
-    captured, target, settled = take(path, None, parameters, given)
+    if path is None:
+        journal.start()
+        captured, target, settled = take_notebook(journal.source(), parameters, given)
+    else:
+        captured, target, settled = take(path, None, parameters, given)
     if settled.dry_run:
         return cast("Executed", _printed(captured, target, settled))
     written = notebook.destination(output, captured.report.entry, Path() if path is None else Path(path).parent)
@@ -199,6 +205,18 @@ def launched(captured: Captured, target: Target, settled: Options, report: Repor
     if captured.document is None:
         return Job(handle, captured.report, _hint)
     return NotebookJob(handle, captured.report, captured.document, _hint)
+
+
+def _sound(args: Any, kwargs: Any) -> None:
+    """Refuse what holds no arguments, before a text or a table is taken apart into some."""
+    if args is not None and (isinstance(args, str | bytes) or not isinstance(args, Sequence)):
+        raise ConfigError(
+            f"args={reprlib.repr(args)} is not a list of arguments.", fix="Write args=[…], also for one argument."
+        )
+    if kwargs is not None and not (isinstance(kwargs, Mapping) and all(isinstance(name, str) for name in kwargs)):
+        raise ConfigError(
+            f"kwargs={reprlib.repr(kwargs)} does not give arguments their names.", fix="Write kwargs={'depth': 8}."
+        )
 
 
 def _there(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,7 +18,14 @@ def home() -> Path:
     if named:
         return Path(named).expanduser().absolute()
     shared = os.environ.get("XDG_DATA_HOME")
-    return (Path(shared) if shared else Path.home() / ".local" / "share") / "fairing"
+    try:
+        return (Path(shared) if shared else Path.home() / ".local" / "share") / "fairing"
+    except RuntimeError:
+        raise AccessError(
+            "There is no folder to keep things in.",
+            why="This user has no home folder.",
+            fix="Set FAIRING_HOME to a folder of your own.",
+        ) from None
 
 
 def runs() -> Path:
@@ -29,6 +36,11 @@ def runs() -> Path:
 def store() -> Path:
     """Return the folder of images and dependency trees."""
     return private(_within() / "store")
+
+
+def cache() -> Path:
+    """Return the folder of what was found out about environments."""
+    return private(_within() / "cache")
 
 
 def record(handle: str) -> None:

@@ -53,13 +53,17 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What was removed: names of images, how many trees, and how many bytes of the disk are free again."""
+    """What was removed, or would be: names of images, how many trees, and how many bytes of the disk that frees."""
 
     images: tuple[str, ...]
     trees: int
     freed: int
+    dry_run: bool = False
 
     def __str__(self) -> str:
+        if self.dry_run:
+            what = f"{counted(len(self.images), 'image')}, {counted(self.trees, 'tree')}"
+            return f"Would remove {what}, and free {size(self.freed)}."
         return f"Removed {counted(len(self.images), 'image')}, {counted(self.trees, 'tree')}: {size(self.freed)} freed."
 
 
@@ -107,7 +111,7 @@ def prune(
         freed = sum(_freed(path) for path in removed)
         if not dry_run:
             _remove(root, {row.digest for row in gone}, removed)
-    return Pruned(tuple(row.name for row in gone), len(trees), freed)
+    return Pruned(tuple(row.name for row in gone), len(trees), freed, dry_run)
 
 
 def export(image: BuiltImage | str, to: Path) -> str:

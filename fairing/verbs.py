@@ -6,6 +6,7 @@ Each verb is a name, what can be written after it, and one call of the API; so n
 from __future__ import annotations
 
 import ast
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -153,7 +154,10 @@ def _imported(module: str, name: str) -> Any:
 def _attribute(value: Any, path: Sequence[str], name: str) -> Any:
     for each in path:
         if not hasattr(value, each):
-            raise ConfigError(f"There is nothing to run called {name!r}.", fix=nearest(each, tuple(vars(value))[-20:]))
+            known = tuple(own for own in vars(value) if not own.startswith("_"))
+            raise ConfigError(
+                f"There is nothing to run called {name!r}.", fix=nearest(each, known[-20:]) if known else ""
+            )
         value = getattr(value, each)
     return value
 
@@ -208,8 +212,11 @@ def _status(asked: Asked) -> Jobs:
 
 
 def _result(asked: Asked) -> Any:
-    path = asked.words.get("save")
-    return asked.job().save(path) if path else asked.job().result()
+    path, timeout = asked.words.get("save"), asked.words.get("timeout")
+    job = asked.job()
+    if timeout is not None:
+        job.wait(_seconds("timeout", timeout))
+    return job.save(path) if path else job.result(trust=asked.words.get("trust"))
 
 
 def _use(asked: Asked) -> None:
@@ -234,6 +241,8 @@ def _images(_: Asked) -> Listed:
 def _prune(asked: Asked) -> Said:
     keep = asked.words.get("keep")
     given: dict[str, Any] = {} if keep is None else {"keep": _whole("keep", keep)}
+    if (older := asked.words.get("older_than")) is not None:
+        given["older_than"] = _seconds("older_than", older)
     return Said(fairing.prune(**given, dry_run=bool(asked.words.get("dry_run"))))
 
 
@@ -241,6 +250,16 @@ def _whole(name: str, value: Any) -> int:
     if not str(value).isdecimal():
         raise ConfigError(f"{name}={value!r} is not possible.", fix=f"{name} is a whole number, at least 0.")
     return int(value)
+
+
+def _seconds(name: str, value: Any) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise ConfigError(f"{name}={value!r} is not possible.", fix=f"{name} is a number of seconds, at least 0.")
+    return seconds
 
 
 _SUBJECT = Word("subject", "a .py or .ipynb file, a function's name, or module:function", "subject")
@@ -291,7 +310,11 @@ VERBS: Mapping[str, Verb] = {
             "Job.result",
             _result,
             (_HANDLE,),
-            (Flag("save", "write it to this file, as it was pickled"),),
+            (
+                Flag("save", "write it to this file, as it was pickled"),
+                Flag("timeout", "seconds to wait; the run goes on"),
+                Flag("trust", "load it although the run was not submitted from here", kind="yes"),
+            ),
         ),
         Verb("files", "list the files that a run left", "Job.files", _files, (_HANDLE,)),
         Verb(
@@ -328,6 +351,7 @@ VERBS: Mapping[str, Verb] = {
             _prune,
             flags=(
                 Flag("keep", "how many stay in any case"),
+                Flag("older_than", "seconds since an image's last use after which it may go"),
                 Flag("dry_run", "only say what would be removed", kind="yes"),
             ),
         ),

@@ -54,6 +54,8 @@ def capture(path: str, arguments: tuple[str, ...], said: Options) -> Captured:
 
 def _read(path: str) -> tuple[bytes, CodeType]:
     script = Path(path)
+    if script.is_dir():
+        raise CaptureError(f"{path} is a folder.", fix="Name the script in it.")
     if not script.is_file():
         near = sorted(each.name for each in script.parent.glob("*.py"))[:5] if script.parent.is_dir() else []
         raise CaptureError(

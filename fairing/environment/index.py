@@ -71,7 +71,7 @@ def canonical(name: str) -> str:
 def cache(name: str) -> Path:
     """Return a file that keeps what was found out about this environment, from one process to the next."""
     key = hashlib.sha256(f"2\0{name}\0{sys.version}\0{sys.prefix}".encode()).hexdigest()[:24]
-    return state.private(state.home() / "cache") / f"{key}.json"
+    return state.cache() / f"{key}.json"
 
 
 def load(file: Path) -> dict[str, Any]:

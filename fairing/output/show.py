@@ -57,6 +57,9 @@ class Followed(Protocol):
 class Detached(KeyboardInterrupt):
     """The cell was interrupted, and the run goes on."""
 
+    run = ""
+    """The run's handle."""
+
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
 
@@ -91,9 +94,9 @@ def screen_of(head: Head, said: Options) -> Screen:
     """Return the sink for wherever this process shows things to a person."""
     shell = _kernel()
     if shell is None:
-        from fairing.output.terminal import Terminal
+        from fairing.output.terminal import Nowhere, Terminal
 
-        return Terminal(head, sys.stdout, sys.stderr, replicas=said.workers or 1)
+        return Terminal(head, sys.stdout or Nowhere(), sys.stderr or Nowhere(), replicas=said.workers or 1)
     from fairing.output.cell import Cell
 
     return Cell(shell, head, live=_live(shell), trust_html=bool(said.trust_html), replicas=said.workers or 1)
@@ -128,7 +131,10 @@ def say(screen: Screen, sentence: str) -> None:
 def _detached(job: Followed, screen: Screen) -> Detached:
     how = f'fairing.attach("{job.handle}").follow() shows it, fairing.attach("{job.handle}").cancel() stops it'
     screen.note("Interrupted here; the run goes on.")
-    return Detached(f"The run goes on: {how} (also %fairing attach, %fairing cancel).")
+    magics = " (also %fairing attach, %fairing cancel)" if _shell() is not None else ""
+    detached = Detached(f"The run goes on: {how}{magics}.")
+    detached.run = str(job.handle)
+    return detached
 
 
 def _never_started(screen: Screen, phase: Phase) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import time
 from collections.abc import Callable
@@ -32,6 +33,14 @@ EVERY = 0.1
 """Seconds between two redrawings of the status line."""
 
 _CLEAR = "\r\x1b[K"
+
+
+class Nowhere(io.StringIO):
+    """Where output goes in a process that was started without any."""
+
+    def write(self, text: str) -> int:
+        """Forget it."""
+        return len(text)
 
 
 class Terminal:
@@ -105,9 +114,9 @@ class Terminal:
             return
         self._closed = True
         self._erase()
-        self._out.write(self._lines.rest())
+        _put(self._out, self._lines.rest())
         if self._live and self._view.steps:
-            self._out.write(card.line(self._head, self._view, self._clock()) + "\n")
+            _put(self._out, card.line(self._head, self._view, self._clock()) + "\n")
         self._out.flush()
         self._err.flush()
 
@@ -117,19 +126,19 @@ class Terminal:
             return
         self._erase()
         out = self._err if event.stream == "stderr" and not self._live else self._out
-        out.write(written)
+        _put(out, written)
         out.flush()
         self._draw()
 
     def _say(self, text: str) -> None:
         self._erase()
         out = self._out if self._live else self._err
-        out.write(text)
+        _put(out, text)
         out.flush()
 
     def _say_out(self, text: str) -> None:
         self._erase()
-        self._out.write(text)
+        _put(self._out, text)
         self._out.flush()
 
     def _draw(self) -> None:
@@ -140,10 +149,19 @@ class Terminal:
         self._drawn_at = self._clock()
         width = shutil.get_terminal_size().columns - 1
         self._status = card.line(self._head, self._view, self._clock())[:width]
-        self._out.write(f"{_CLEAR}\x1b[2m{self._status}\x1b[22m")
+        _put(self._out, f"{_CLEAR}\x1b[2m{self._status}\x1b[22m")
         self._out.flush()
 
     def _erase(self) -> None:
         if self._status:
             self._status = ""
-            self._out.write(_CLEAR)
+            _put(self._out, _CLEAR)
+
+
+def _put(out: TextIO, text: str) -> None:
+    """Write a text, with what this stream's encoding lacks in ASCII."""
+    try:
+        out.write(text)
+    except UnicodeEncodeError:
+        encoding = out.encoding or "ascii"
+        out.write(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -6,6 +6,7 @@ Every kind of entry ends through here.
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import io
 import json
@@ -16,6 +17,7 @@ import reprlib
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,8 @@ def payload(spec: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
         cloudpickle.dump(value, kept)
     except Exception as unpicklable:  # noqa: BLE001 - a pickle may fail in any way
         kept.drop()
+        if isinstance(unpicklable, OSError) and unpicklable.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            return {"ename": "NoRoom", "evalue": f"There is no room for it, a {_typed(value)}, on the disk", "code": 1}
         return {
             "ename": "ResultRefused",
             "evalue": f"A {_typed(value)} cannot be pickled: {unpicklable}",
@@ -184,8 +188,9 @@ class _Kept(io.RawIOBase):
 
     def drop(self) -> None:
         if self.file is not None:
-            self.file.close()
-            self._path.unlink()
+            with suppress(OSError):  # what it still holds may have no room either
+                self.file.close()
+            self._path.unlink(missing_ok=True)
 
 
 def _stay(process: int, ending: object = None) -> None:

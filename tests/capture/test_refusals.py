@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
+import fairing
 from fairing.capture.function import capture
-from fairing.errors import CaptureError
+from fairing.errors import CaptureError, ConfigError
 from fairing.options import options
 
 
@@ -185,3 +186,31 @@ def test_a_name_that_nothing_here_has_is_said_before_the_run():
 
     assert capture(train).report.warnings == ("train uses no_such_helper, which is not defined here.",)
     assert capture(guarded).report.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"args": 5}, "args=5 is not a list of arguments"),
+        ({"args": "ab"}, "args='ab' is not a list of arguments"),
+        ({"args": {"x": 1}}, "is not a list of arguments"),
+        ({"kwargs": [1]}, "does not give arguments their names"),
+        ({"kwargs": {1: 2}}, "does not give arguments their names"),
+    ],
+)
+@pytest.mark.parametrize("verb", [fairing.train, fairing.submit])
+def test_what_holds_no_arguments_is_refused_in_words(verb, given, words):
+    with pytest.raises(ConfigError, match=words):
+        verb(len, **given)
+
+
+@pytest.mark.parametrize("verb", [fairing.train, fairing.submit, fairing.preview])
+def test_nothing_is_no_notebook(verb):
+    """A variable that holds None by mistake does not run the notebook that it stands in."""
+    with pytest.raises(CaptureError, match="None is not a function, a notebook or a script"):
+        verb(None)
+
+
+def test_a_handle_that_is_no_text_is_refused_in_words():
+    with pytest.raises(ConfigError, match="5 is not the handle of a run"):
+        fairing.attach(5)

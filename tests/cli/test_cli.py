@@ -3,6 +3,7 @@
 import inspect
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -148,7 +149,44 @@ def test_preview_build_images_and_prune_answer(fairing):
     assert "train.py" in fairing("preview", "train.py").stdout
     digest = re.search(r"sha256:\w{64}", fairing("build", "train.py").stdout)[0]
     assert digest in fairing("images").stdout
-    assert "Removed" in fairing("prune", "--dry-run").stdout
+    assert "Would remove 0 images" in fairing("prune", "--dry-run", "--older-than", "60").stdout
+    assert "Removed 0 images" in fairing("prune").stdout
+
+
+def test_what_a_verb_prints_another_command_can_take(fairing):
+    (fairing.folder / "plain_of_cli.py").write_text(
+        "def train():\n    open('left.txt', 'w').write('abc')\n    return 3\n"
+    )
+    run = fairing("submit", "plain_of_cli:train").stdout
+    assert re.fullmatch(r"local://[\w-]+\n", run)
+    run = run.strip()
+    assert fairing("result", run, "--timeout", "60").stdout == "3\n"
+    assert fairing("result", run, "--save", "value.pkl").stdout == "value.pkl\n"
+    assert fairing("download", run).stdout == "left.txt\n"
+    assert fairing("attach", run).stdout == ""
+    assert fairing("preview", "plain_of_cli:train").stdout.startswith("train (function)\n")
+
+
+def test_a_wait_that_is_too_long_is_told_in_a_sentence(fairing):
+    (fairing.folder / "slow_of_cli.py").write_text("import time\ndef train():\n    time.sleep(600)\n")
+    run = fairing("submit", "slow_of_cli:train").stdout.strip()
+    waited = fairing("result", run, "--timeout", "0")
+    assert (waited.returncode, waited.stderr) == (1, f"TimeoutError: {run} is still running; it goes on.\n")
+    assert fairing("delete", run).returncode == 0
+
+
+def test_ctrl_c_leaves_the_run_going_and_says_the_commands(fairing):
+    (fairing.folder / "loop.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(600)\n")
+    line = [sys.executable, "-c", "from fairing.cli import main; main()", "run", "loop.py"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(line, cwd=fairing.folder, **pipes) as ran:
+        assert ran.stdout.readline() == "begun\n"
+        ran.send_signal(signal.SIGINT)
+        _, told = ran.communicate(timeout=60)
+    run = re.search(r"The run goes on: fairing attach (\S+) shows it, fairing cancel \1 stops it\.\n$", told)[1]
+    assert ran.returncode == 130
+    assert fairing("cancel", run).returncode == 0
+    assert "cancelled" in fairing("status", run).stdout
 
 
 def test_a_dry_run_prints_the_recipe_and_runs_nothing(fairing):
@@ -187,6 +225,9 @@ def test_doctor_fails_where_something_will_not_do(fairing):
         (["run", "train.py", "--gpu", "1"], 2, "--gpus"),
         (["run", "train.py", "--gpus", "many"], 1, "ConfigError: gpus='many' is not possible"),
         (["run", "absent.py"], 1, "CaptureError: There is no file 'absent.py'"),
+        (["run", "folder.py"], 1, "CaptureError: folder.py is a folder."),
+        (["run", "json:nothing"], 1, "ConfigError: There is nothing to run called 'json:nothing'"),
+        (["prune", "--older-than", "nan"], 1, "ConfigError: older_than='nan' is not possible"),
         (["run", "absent_of_cli:train"], 1, "cannot be imported"),
         (["run", "train"], 1, "nothing to run called 'train'"),
         (["logs", "nothing"], 1, "not the handle of a run"),
@@ -196,6 +237,7 @@ def test_doctor_fails_where_something_will_not_do(fairing):
 )
 def test_a_wrong_line_is_refused_in_one_sentence(fairing, words, code, says):
     (fairing.folder / "train.py").write_text("")
+    (fairing.folder / "folder.py").mkdir()
     done = fairing(*words)
     assert (done.returncode, says in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stderr

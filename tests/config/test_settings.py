@@ -1,5 +1,8 @@
 """Where a value comes from: the call, the decorator, fairing.use, the environment, files, the target."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -203,3 +206,43 @@ def test_any_file_of_settings_is_read_or_refused_in_a_sentence(project, data):
         fairing.settings()
     except ConfigError as refused:
         assert refused.what.endswith((".", "?"))
+
+
+def test_an_unknown_kind_of_workload_is_refused():
+    with pytest.raises(ConfigError, match=r"kind='TFJob' is not possible\. Use auto or job\."):
+        fairing.submit(pow, args=(2, 5), kind="TFJob")
+
+
+PLACES = """
+import os, sys
+os.environ.pop("HOME", None)
+import fairing, pathlib
+from fairing.errors import FairingError
+if sys.argv[1] == "homeless":
+    del os.environ["FAIRING_HOME"]
+    os.environ.pop("XDG_DATA_HOME", None)
+    import pwd
+    def nobody(uid): raise KeyError(uid)
+    pwd.getpwuid = nobody
+else:
+    gone = pathlib.Path(sys.argv[1])
+    os.chdir(gone)
+    gone.rmdir()
+try:
+    fairing.jobs()
+except FairingError as refused:
+    print(refused)
+"""
+
+
+def test_a_person_without_a_home_and_a_folder_that_is_gone_are_told_in_words(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", PLACES, each], check=True, capture_output=True, text=True, cwd=tmp_path
+        ).stdout
+        for each in ("homeless", str(gone))
+    ]
+    assert said[0].startswith("There is no folder to keep things in. This user has no home folder. Set FAIRING_HOME to")
+    assert said[1].startswith("The folder that this program works in is gone.")

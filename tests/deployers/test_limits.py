@@ -105,6 +105,7 @@ def test_groups_are_removed_with_a_run_whose_watchers_were_killed(groups):
         ({"memory": "2048Ti", "workers": 2}, "2 workers ask for"),
         ({"cpu": 4096}, "4096 processors"),
         ({"gpus": 4096}, "GPUs were asked for"),
+        ({"workers": 100_000_000}, "more than one run may have"),
         ({"gpus": 2000, "workers": 4}, "4 workers with 2000 GPUs each"),
     ],
 )

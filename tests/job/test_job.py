@@ -6,12 +6,13 @@ import pickle
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 import fairing
 from fairing import errors
-from fairing.events import Payload, Result, Source, Status, Text
+from fairing.events import Files, Payload, Result, Source, Status, Text
 from fairing.results import fetch, load
 
 
@@ -210,7 +211,7 @@ def test_an_exception_that_does_not_exist_here_is_told_in_words():
     ("code", "kind", "words"),
     [
         ("import sys; print('last words'); sys.exit(3)", errors.RunFailed, r"sys\.exit\(3\).*last words"),
-        ("import sys; sys.exit('no data')", errors.RunFailed, r"sys\.exit\(no data\)"),
+        ("import sys; sys.exit('no data')", errors.RunFailed, r"sys\.exit\('no data'\)"),
         ("import os; print('last words', flush=True); os._exit(4)", errors.RunFailed, r"os\._exit\(4\).*last words"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", errors.RunKilled, "killed by SIGSEGV"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", errors.RunKilled, "killed by SIGKILL"),
@@ -260,6 +261,42 @@ def test_files_are_listed_and_downloaded(tmp_path):
     assert job.download("*.csv", tmp_path) == (tmp_path / "data" / "a.csv",)
     assert (tmp_path / "data" / "a.csv").read_text() == "a"
     assert not (tmp_path / "data" / "b.txt").exists()
+
+
+def test_only_files_that_can_be_brought_are_listed_and_none_stops_the_others(tmp_path):
+    """A link that leads out, one that leads nowhere and a pipe are no files of the run."""
+
+    def write():
+        import os
+        from pathlib import Path
+
+        Path("model.bin").write_bytes(b"m")
+        Path("latest").symlink_to("model.bin")
+        Path("out").symlink_to("/etc/passwd")
+        Path("nowhere").symlink_to("absent")
+        os.mkfifo("pipe")
+
+    job = fairing.submit(write)
+    (told,) = (event.files for event in job.events() if isinstance(event, Files))
+    assert {file.path: file.size for file in told} == {"latest": 1, "model.bin": 1}
+    assert job.files() == told
+    assert job.download(to=tmp_path) == (tmp_path / "latest", tmp_path / "model.bin")
+
+
+def test_a_file_that_cannot_be_written_here_is_told_in_words_and_leaves_nothing(tmp_path):
+    def write():
+        from pathlib import Path
+
+        Path("model").write_bytes(b"m")
+
+    job = fairing.submit(write)
+    job.wait()
+    (tmp_path / "model").mkdir()
+    with pytest.raises(
+        errors.AccessError, match=r"'model' of local://.* cannot be written to .*model\. Is a directory"
+    ):
+        job.download(to=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_outputs_are_brought_back_also_from_a_run_that_fails(tmp_path, monkeypatch, capsys):
@@ -365,6 +402,34 @@ def test_a_plain_program_shows_the_traceback_of_the_run(tmp_path):
     assert ran.returncode == 1
     assert "Traceback in worker-0 of local://fail-" in ran.stderr
     assert "in fail" in ran.stderr and ran.stderr.rstrip().endswith("KeyError: 'depth'")
+
+
+_AS_PYTHON_SHOWS_IT = ["OSError('depth')", "SyntaxError('depth')"]
+if sys.version_info >= (3, 11):
+    _AS_PYTHON_SHOWS_IT.append("ExceptionGroup('many', [KeyError('depth')])")
+
+
+@pytest.mark.parametrize("raised", _AS_PYTHON_SHOWS_IT)
+def test_a_plain_program_shows_hardly_a_frame_of_ours(tmp_path, raised):
+    program = tmp_path / "program.py"
+    program.write_text(f"import fairing\ndef fail():\n    raise {raised}\nfairing.train(fail)\n")
+    ran = subprocess.run([sys.executable, program], capture_output=True, text=True)
+    own = [line for line in ran.stderr.splitlines() if str(Path(fairing.__file__).parent) in line]
+    assert "depth" in ran.stderr and len(own) == 1, ran.stderr
+
+
+def test_a_value_that_the_disk_has_no_room_for_is_told_so(fairing_home):
+    def make():
+        import resource
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+        return b"x" * 3_000_000
+
+    with pytest.raises(errors.ResultRefused, match=r"no room for it, a bytes, on the disk\. Free some") as refused:
+        fairing.submit(make).result()
+    assert "pickled" not in str(refused.value)
 
 
 def test_every_event_of_a_run_is_given_and_the_end_is_among_them():

@@ -146,3 +146,24 @@ def test_ctrl_c_in_a_program_leaves_the_run_going_and_says_how_to_follow_it(tmp_
     assert job.status.phase == "running"
     job.cancel()
     assert job.logs().startswith("line 0\n")
+
+
+def test_a_program_without_output_runs_as_any_other(tmp_path):
+    left = tmp_path / "left.txt"
+    file = tmp_path / "program.py"
+    file.write_text(
+        "import fairing, pathlib\nvalue = fairing.train(pow, (2, 5))\n"
+        f"pathlib.Path({str(left)!r}).write_text(str(value))\n"
+    )
+    closed = 'exec "$0" "$1" >&- 2>&-'
+    assert subprocess.run(["sh", "-c", closed, sys.executable, str(file)], check=False).returncode == 0
+    assert left.read_text() == "32"
+
+
+def test_what_an_encoding_lacks_is_written_in_ascii():
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="latin-1")
+    terminal = Terminal(Head("train"), out, out)
+    terminal.show(Text(at(), "über \U0001f600\n"))
+    terminal.close()
+    assert raw.getvalue() == b"\xfcber \\U0001f600\n"

@@ -11,6 +11,12 @@ from fairing.errors import AccessError, CapacityError
 from fairing.runtime import cgroup
 from fairing.spec import Resources, Workload
 
+if sys.platform != "win32":
+    import resource
+
+_OWN_FILES = 64
+"""Files that a supervisor has open besides two for each worker."""
+
 
 def check(workload: Workload) -> None:
     """Refuse what processes of this machine cannot be given.
@@ -21,6 +27,7 @@ def check(workload: Workload) -> None:
     """
     if sys.platform == "win32":
         raise AccessError("The local target runs on Linux and macOS.", fix="On Windows, start Jupyter inside WSL.")
+    _workers(sum(group.count for group in workload.groups))
     for group in workload.groups:
         _gpus(group.role, group.count, group.resources)
         if workload.limits == "enforce":
@@ -49,6 +56,17 @@ def gpus() -> tuple[str, ...]:
     if said is None or not there:
         return tuple(there)
     return tuple(each.strip() for each in said.split(",") if each.strip() not in {"", "-1"})
+
+
+def _workers(count: int) -> None:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = (files - _OWN_FILES) // 2 if files != resource.RLIM_INFINITY else count
+    if count > most:
+        raise CapacityError(
+            f"{count:,} workers are more than one run may have on this machine.",
+            why=f"Its supervisor may have {files:,} files open (ulimit -n).",
+            fix=f"Ask for workers={max(most, 1)} at most.",
+        )
 
 
 def _gpus(role: str, count: int, asked: Resources) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -50,6 +51,9 @@ def start(folder: Path, image: BuiltImage, workload: Workload) -> None:
         DeployError: It did not start.
     """
     ready, told = os.pipe()
+    if told < 3:  # of a program that was started without output; the supervisor's own output would be in its place
+        low, told = told, fcntl.fcntl(told, fcntl.F_DUPFD_CLOEXEC, 3)
+        os.close(low)
     fairing = run_folder.layer(image, "fairing")
     interpreter = getattr(sys, "_base_executable", None) or sys.executable
     with (folder / "supervisor.log").open("wb") as log:
