@@ -131,7 +131,7 @@ def say(screen: Screen, sentence: str) -> None:
 def _detached(job: Followed, screen: Screen) -> Detached:
     how = f'fairing.attach("{job.handle}").follow() shows it, fairing.attach("{job.handle}").cancel() stops it'
     screen.note("Interrupted here; the run goes on.")
-    magics = " (also %fairing attach, %fairing cancel)" if _shell() is not None else ""
+    magics = " (also %fairing attach, %fairing cancel)" if _kernel() is not None else ""
     detached = Detached(f"The run goes on: {how}{magics}.")
     detached.run = str(job.handle)
     return detached

@@ -149,7 +149,7 @@ def test_preview_build_images_and_prune_answer(fairing):
     assert "train.py" in fairing("preview", "train.py").stdout
     digest = re.search(r"sha256:\w{64}", fairing("build", "train.py").stdout)[0]
     assert digest in fairing("images").stdout
-    assert "Would remove 0 images" in fairing("prune", "--dry-run", "--older-than", "60").stdout
+    assert "Would remove 0 images" in fairing("prune", "--dry-run", "--older-than", "1e9").stdout
     assert "Removed 0 images" in fairing("prune").stdout
 
 

@@ -43,6 +43,7 @@ def test_out_of_memory_is_its_own_outcome(groups):
     with pytest.raises(OutOfMemory, match="128 MiB"):
         job.result()
     assert [(each.ename, str(each.at.source)) for each in failures(job)] == [("memory", "run-0")]
+    job.cancel()  # it has ended; this returns when nothing of it is left
     assert made(job) == []
 
 
