@@ -23,7 +23,7 @@ from fairing.events import Event
 from fairing.oci.layer import PLACES
 from fairing.oci.layout import blob
 from fairing.spec import Destination, File, Recipe
-from fairing.testing.builds import Building, build, described, home, sample, target, within, written
+from fairing.testing.builds import Building, alone, build, described, home, sample, target, within, written
 from fairing.testing.layouts import members, problems
 
 _ELSEWHERE = {"LC_ALL": "C", "TZ": "Asia/Kolkata", "PYTHONHASHSEED": "7"}
@@ -43,9 +43,9 @@ def makes_what_it_says(name: str) -> None:
 
 def same_input_same_digest(name: str) -> None:
     """Give the same digest for the same recipe in another home, folder, zone, language and process too."""
-    with home() as one, home() as two, tempfile.TemporaryDirectory() as folder:
-        here = Building(name, one).image()
-        there = Building(name, two, env={**_ELSEWHERE, "TMPDIR": folder}, umask=0o077).image()
+    here, _ = alone(name)
+    with home() as other, tempfile.TemporaryDirectory() as folder:
+        there = Building(name, other, env={**_ELSEWHERE, "TMPDIR": folder}, umask=0o077).image()
     assert here == there, f"{here} here, {there} there"
 
 
@@ -134,17 +134,15 @@ def refuses_a_missing_file(name: str) -> None:
 
 def survives_being_killed(name: str) -> None:
     """Leave a store that works when a build is killed, wherever it is; the next one cleans up."""
-    with home() as other:
-        whole = Building(name, other)
-        wanted = whole.image()
+    wanted, changes = alone(name)
     for part in range(1, 5):
-        step = max(1, whole.changes * part // 5)
+        step = max(1, changes * part // 5)
         with home() as folder:
             code, _ = Building(name, folder, kill_at=step).ended()
             found = described(build(name, sample(folder)))
             wrong = problems(state.store()) if wanted["layers"] else ()
             left = [path for path in written() if "/parts/" in path or "/.part" in path]
-        assert code < 0, f"it has no change {step} of {whole.changes}"
+        assert code < 0, f"it has no change {step} of {changes}"
         assert found == wanted, f"{found} after it was killed at change {step}, {wanted} without"
         assert not wrong, "; ".join(wrong)
         assert not left, f"what a killed build left is still there: {left[:5]}"
@@ -152,8 +150,8 @@ def survives_being_killed(name: str) -> None:
 
 def two_builds_at_once(name: str) -> None:
     """Build the same image from two processes at once: both get it, and it is whole."""
-    with home() as folder, home() as other:
-        wanted = Building(name, other).image()
+    wanted, _ = alone(name)
+    with home() as folder:
         one = Building(name, folder, held=True)
         one.reached("inside")
         two = Building(name, folder)
