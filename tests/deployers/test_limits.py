@@ -60,13 +60,15 @@ def test_a_kill_within_a_limit_is_no_lack_of_memory(groups):
 
 def test_processor_time_is_limited_by_the_kernel(groups):
     def wait():
+        import os
         import signal
 
-        print("here", flush=True)
+        print("here", os.environ["RANK"], flush=True)
         signal.pause()
 
     job = fairing.submit(wait, cpu=0.5, memory="256Mi", workers=2)
-    said(job, "here")
+    for rank in range(2):
+        said(job, f"here {rank}")
     limits = {}
     for path in made(job):
         for name in ("cpu.cfs_quota_us", "cpu.max"):

@@ -50,7 +50,7 @@ class Told:
         self._folder = folder
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._waiting = self._closed = False
+        self._came = self._waiting = self._closed = False
 
     def wait(self) -> bool:
         """Wait for news (not the first time); return whether there may be more after it.
@@ -59,12 +59,12 @@ class Told:
         """
         if self._told():
             return True
-        if (self._folder / "end.json").exists():
-            return False
-        # A supervisor that was killed may be started again; while that is open, the door still is.
-        if self._connect():
+        known = (self._folder / "end.json").exists()
+        # A supervisor that was killed may be started again; while that is open, the door still is. Who comes first to
+        # one that has ended goes there too, and so waits until nothing of it is left.
+        if not (known and self._came) and self._connect():
             return True
-        if not self._closed:  # the kernel may close the door of watchers that were killed before it frees their lock
+        if not (known or self._closed):  # the kernel may close the door of who was killed before it frees their lock
             locks.free(self._folder / "lock")
         return False
 
@@ -98,6 +98,7 @@ class Told:
         return False
 
     def _connect(self) -> bool:
+        self._came = True
         with self._lock:
             if self._closed:
                 return False
