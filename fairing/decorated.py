@@ -54,7 +54,7 @@ class Remote(Generic[P, R]):
         return _itself, (self.__wrapped__,)
 
     def __repr__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self.__fairing__.items())
+        given = ", ".join(f"{name}={'…' if name == 'env' else repr(value)}" for name, value in self.__fairing__.items())
         return f"<{self.__wrapped__!r} with {given}>" if given else repr(self.__wrapped__)
 
 

@@ -29,8 +29,8 @@ OnInterrupt: TypeAlias = Literal["detach", "cancel"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _option(default: Any, about: str) -> Any:
-    return field(default=default, metadata={"about": about})
+def _option(default: Any, about: str, *, shown: bool = True) -> Any:
+    return field(default=default, metadata={"about": about}, repr=shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Options:
     secrets: tuple[str, ...] | None = _option(
         None, "environment variables whose values the run gets, kept out of sight"
     )
-    env: tuple[tuple[str, str], ...] | None = _option(None, "environment variables of the run, NAME=VALUE")
+    env: tuple[tuple[str, str], ...] | None = _option(None, "environment variables of the run, NAME=VALUE", shown=False)
     name: str | None = _option(None, "a readable name for the run")
     workers: int | None = _option(None, "how many ranked processes")
     kind: str | None = _option(None, "the kind of workload")

@@ -2,7 +2,7 @@
 
     Captured, Bundle → Recipe → BuiltImage → Handle          (beside them: Report, Image, Workload, Target)
 
-All are frozen; whatever is done with them is a function elsewhere.
+All are frozen; whatever is done with them is a function elsewhere. Values of environment variables are in no ``repr``.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Image:
 
     base: str = "host"
     apt: tuple[str, ...] = ()
-    env: tuple[tuple[str, str], ...] = ()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class Recipe:
     lock: str
     source: Literal["installed", "resolved"]
     apt: tuple[str, ...]
-    env: tuple[tuple[str, str], ...]
+    env: tuple[tuple[str, str], ...] = field(repr=False)
     entry: Entry
     files: tuple[File, ...]
     roots: tuple[str, ...] = ("",)
@@ -218,7 +218,7 @@ class BuiltImage:
     ref: str | None = None
     layers: tuple[Layer, ...] = ()
     roots: tuple[str, ...] = ("",)
-    env: tuple[tuple[str, str], ...] = ()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     data: tuple[str, ...] = ()
 
 
@@ -261,7 +261,7 @@ class Workload:
     name: str
     groups: tuple[Group, ...] = (Group(),)
     inputs: tuple[File, ...] = ()
-    env: tuple[tuple[str, str], ...] = ()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     timeout: float | None = None
     retries: int = 0
     outputs: tuple[str, ...] = ()
@@ -283,7 +283,7 @@ class Target:
     name: str
     deployer: str
     builder: str
-    options: tuple[tuple[str, Any], ...]
+    options: tuple[tuple[str, Any], ...] = field(repr=False)
 
     def __init__(
         self,

@@ -51,6 +51,21 @@ def read(path: Path) -> Settings:
     return Settings(said, targets, lambda name: file.place((name,)))
 
 
+def parsed(text: str) -> dict[str, Any]:
+    """Return a document of TOML.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    document: dict[str, Any] = tomllib.loads(text)
+    return document
+
+
 def speaks(path: Path) -> bool:
     """Whether a pyproject.toml has settings of ours; one that cannot be read is its owner's affair."""
     try:
@@ -117,15 +132,9 @@ def _text(path: Path) -> str:
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
     try:
-        document: dict[str, Any] = tomllib.loads(text)
-        return document
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as wrong:
+        return parsed(text)
+    except (RecursionError, ValueError) as wrong:
         raise ConfigError(f"{path} is not TOML.", why=f"{wrong}.") from None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fairing.environment.index import canonical, distributions
 from fairing.errors import DependencyError
 from fairing.options import Options, nearest
+from fairing.toml import parsed
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -230,13 +230,8 @@ def _project(text: str, where: str, folder: Path | None) -> Requirement | None:
 
 
 def _toml(file: Path) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        content: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
-        return content
+        return parsed(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as wrong:
         raise DependencyError(f"{file} cannot be read.", why=f"{wrong}.") from wrong
 

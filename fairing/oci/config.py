@@ -29,8 +29,6 @@ RUN = "dev.fairing.run"
 
 _EPOCH = "1970-01-01T00:00:00Z"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "x86": "386"}
-_SYSTEMS = {"win32": "windows", "macos": "darwin"}
 
 
 def canonical(document: Any) -> bytes:
@@ -44,16 +42,13 @@ def canonical(document: Any) -> bytes:
 
 
 def platform(text: str) -> dict[str, str]:
-    """Return a platform as the specification writes it, from ``linux/amd64`` or a machine's own name for it.
+    """Return a platform as the specification writes it in parts.
 
     Example:
-        >>> platform("linux/x86_64")
+        >>> platform("linux/amd64")
         {'os': 'linux', 'architecture': 'amd64'}
     """
-    system, _, rest = text.partition("/")
-    machine, _, variant = rest.partition("/")
-    named = {"os": _SYSTEMS.get(system, system), "architecture": _MACHINES.get(machine.lower(), machine.lower())}
-    return {**named, "variant": variant} if variant else named
+    return dict(zip(("os", "architecture", "variant"), text.split("/"), strict=False))
 
 
 def configuration(recipe: Recipe, layers: Sequence[Layer]) -> dict[str, Any]:

@@ -68,4 +68,4 @@ def check(bundle: Bundle, image: Image) -> None:
     )
 
 
-_PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+_PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "x86": "386"}

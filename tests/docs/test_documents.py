@@ -47,6 +47,13 @@ def test_the_examples_in_docstrings_are_true():
     assert not failed
 
 
+def test_the_architecture_says_where_every_module_is():
+    places = (ROOT / "docs" / "architecture.md").read_text().partition("## Where things are")[2].partition("\n## ")[0]
+    named = set(re.findall(r"\w+", places))
+    modules = {path.stem for path in (ROOT / "fairing").rglob("*.py")} - {"__init__"}
+    assert not modules - named
+
+
 def test_every_public_name_is_there():
     for name in fairing.__all__:
         assert getattr(fairing, name) is not None
