@@ -89,6 +89,22 @@ def test_a_cell_keeps_its_tags(front):
     assert [cell["metadata"].get("tags") for cell in cells if cell.get("id") == "third"] == [["parameters"]]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "__vsc_ipynb_file__ = '/somewhere/else/report.ipynb'",
+        "import os\nos.environ['JPY_SESSION_NAME'] = '/somewhere/else/report.ipynb'",
+    ],
+    ids=["VS Code", "JupyterLab"],
+)
+def test_a_notebook_has_the_name_that_its_front_end_says_and_its_file_is_not_looked_for(front, said):
+    front.run("%load_ext fairing", "load")
+    front.run(f"import os\nos.environ.pop('JPY_SESSION_NAME', None)\n{said}", "naming")
+    name = front.run("from fairing.capture import journal; print(journal.source().name)", "asking")
+    front.run("import os\nos.environ.pop('JPY_SESSION_NAME', None)", "naming")
+    assert name == "report.ipynb\n"
+
+
 def test_cells_that_ran_before_fairing_was_loaded_come_from_the_history(front):
     front.run("before = 1", "zero")
     front.run("%load_ext fairing", "load")
