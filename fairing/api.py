@@ -118,6 +118,7 @@ def train(
         32
     """
     given = said(locals())
+    __tracebackhide__ = True
     if inside.here(given):
         return cast(R, inside.call(function, args, kwargs))
     return cast(R, shown(*take(function, args, kwargs, given)))

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from fairing.errors import OutOfMemory, ResultRefused, RunCancelled, RunFailed, RunKilled, RunLost, RunTimedOut
 from fairing.events import Failure, Payload, Status
 from fairing.output.fold import View
+from fairing.shell import current
 from fairing.spec import Handle
 from fairing.words import sentence
 
@@ -128,9 +129,9 @@ def _lines(handle: Handle, failure: Failure, advice: str) -> tuple[str, ...]:
 
 def _named(text: str) -> str:
     """Call the cells of this kernel as the person sees them, In[3]; the run knows them by their text alone."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    ran = getattr(getattr(shell, "compile", None), "_filename_map", None) or {}  # which traceback printing goes by, too
+    ran = (
+        getattr(getattr(current(), "compile", None), "_filename_map", None) or {}
+    )  # IPython's tracebacks go by it, too
     counts = {PurePath(path).stem: count for path, count in ran.items()}
     return _CELL.sub(lambda found: f'File "In[{counts[found[1]]}]"' if found[1] in counts else found[0], text)
 

@@ -41,6 +41,7 @@ def here(given: Mapping[str, Any]) -> bool:
 
 def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
     """Call a function in place and return its value, that of an async function too."""
+    __tracebackhide__ = True
     value = function(*args, **(kwargs or {}))
     if not inspect.iscoroutine(value):
         return value

@@ -161,6 +161,7 @@ def verb(function: F) -> F:
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True  # IPython shows the person's own lines around a function that is called in place
         if not names.issuperset(kwargs):
             _refuse(next(name for name in kwargs if name not in names), args[0] if args else None)
         try:

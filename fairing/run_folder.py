@@ -218,6 +218,7 @@ def _runner(folder: Path, code: str, image: BuiltImage, workload: Workload) -> d
         "outputs": list(workload.outputs),
         "data": list(image.data),
         "log_level": workload.log_level,
+        "in_notebook": workload.in_notebook,
     }
 
 

@@ -27,7 +27,10 @@ class Jobs(list[Job]):
 
     def _repr_html_(self) -> str:
         rows = [("run", "phase", "started", ""), *self.rows()]
-        cells = ["".join(f"<td style='text-align:left'>{escape(text)}</td>" for text in row) for row in rows]
+        cells = [
+            "".join(f"<td style='text-align:left;white-space:nowrap'>{escape(text)}</td>" for text in row)
+            for row in rows
+        ]
         return f"<table>{''.join(f'<tr>{each}</tr>' for each in cells)}</table>" if len(rows) > 1 else "no runs"
 
 

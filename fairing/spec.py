@@ -255,6 +255,7 @@ class Workload:
         grace: Seconds between SIGTERM and SIGKILL.
         limits: ``"enforce"`` refuses limits that cannot be kept; ``"best-effort"`` runs without them.
         log_level: The level of Python's root logger in the run, as in the kernel.
+        in_notebook: Whether a notebook shows it: there ``tqdm.auto`` draws as in a notebook.
         secrets: Names of environment variables whose values the deployer hands over; a value stands in no noun.
     """
 
@@ -268,6 +269,7 @@ class Workload:
     grace: float = 10.0
     limits: Literal["enforce", "best-effort"] = "enforce"
     log_level: int = 30
+    in_notebook: bool = False
     secrets: tuple[str, ...] = ()
 
 

@@ -17,7 +17,7 @@ from fairing.errors import CaptureError, ConfigError
 from fairing.job import Job, bring
 from fairing.options import Options, octets, options
 from fairing.output.card import Head
-from fairing.output.show import follow, opened, say
+from fairing.output.show import follow, in_notebook, opened, say
 from fairing.ports import Reporter
 from fairing.spec import BuiltImage, Captured, Group, Image, Report, Resources, Target, Workload
 
@@ -189,6 +189,7 @@ def workload(captured: Captured, settled: Options) -> Workload:
         grace=10.0 if settled.grace is None else settled.grace,
         limits=settled.limits or "enforce",
         log_level=logging.getLogger().level,
+        in_notebook=in_notebook(),
         secrets=_there(settled.secrets or ()),
     )
 

@@ -149,6 +149,11 @@ def _drain(events: Stream[Event | None], screen: Screen) -> None:
             screen.show(event)
 
 
+def in_notebook() -> bool:
+    """Return whether things are shown in a notebook's cell."""
+    return _kernel() is not None
+
+
 def _kernel() -> Any:
     """Return the shell of the kernel that this runs in, if it does: one of a terminal has no cells."""
     shell = current()

@@ -94,7 +94,7 @@ def _ready(spec: dict[str, Any], tell: Teller) -> None:
     sys.modules["__main__"] = main
     sys.argv = [spec["entry"]["name"], *spec["entry"].get("arguments", ())]
     unanswered.refuse()
-    displays.install(tell)
+    displays.install(tell, notebook=spec.get("in_notebook", False))
     if spec["entry"]["kind"] != "notebook":  # its kernel has a backend of its own
         os.environ.setdefault("MPLBACKEND", "module://fairing.runtime.figures")
         os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")

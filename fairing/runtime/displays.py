@@ -34,13 +34,20 @@ class DisplayHandle:
         update_display(obj, display_id=self.display_id, **given)
 
 
-def install(tell: Teller) -> None:
-    """Make ``display`` a built-in name, as it is in a notebook, and let IPython's and others' come here."""
+def install(tell: Teller, *, notebook: bool = False) -> None:
+    """Make ``display`` a built-in name, as it is in a notebook, and let IPython's and others' come here.
+
+    Args:
+        tell: Takes events.
+        notebook: Whether a notebook shows them; ``tqdm.auto`` asks IPython for that, and the run has none.
+    """
     _teller[:] = [tell]
     builtins.display = display  # type: ignore[attr-defined]
     sys.displayhook = displayhook
     imports.after("IPython.core.display_functions", _ipython)
     imports.after("tqdm.notebook", _bars)
+    if notebook:
+        imports.after("tqdm.autonotebook", _chosen)
 
 
 def display(
@@ -148,3 +155,9 @@ def _bars(module: Any) -> None:
     from fairing.runtime import bars
 
     bars.install(module)
+
+
+def _chosen(module: Any) -> None:
+    from tqdm import notebook
+
+    module.tqdm, module.trange = notebook.tqdm, notebook.trange

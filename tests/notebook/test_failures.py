@@ -46,6 +46,13 @@ def test_a_failing_cell_raises_its_error_and_the_notebook_is_written(fails, tmp_
     assert (str(same), same.cell, same.traceback) == (str(error), error.cell, error.traceback)
 
 
+def test_an_error_of_a_function_called_in_place_shows_the_persons_lines_alone(fails):
+    error, _ = fails("import fairing\ndef divide(a): return a / 0", "fairing.train(divide, (1,))")
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", "".join(error.traceback))
+    assert "fairing.train(divide, (1,))" in shown and "return a / 0" in shown
+    assert "options.py" not in shown and "api.py" not in shown and "inside.py" not in shown
+
+
 def test_a_kernel_that_dies_is_said_in_its_cell(fails):
     killed, written = fails("print('said')", "import os\nos.kill(os.getpid(), 9)", error=RunKilled)
     assert "SIGKILL" in str(killed)

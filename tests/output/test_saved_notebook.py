@@ -9,6 +9,8 @@ CELLS = [
     "def bar():\n    import sys, time\n    print('begin')\n    for i in range(0, 101, 20):\n"
     "        print(f'\\r{i}% of the work', end='', file=sys.stderr, flush=True)\n        time.sleep(0.3)\n"
     "    print('', file=sys.stderr)\n    print('end')\n    return 7\nfairing.train(bar)",
+    "def bars():\n    from tqdm.auto import tqdm, trange\n    for _ in trange(2, desc='outer'):\n"
+    "        for _ in tqdm(range(5), desc='inner', leave=False): pass\nfairing.train(bars)",
     "def bad():\n    raise KeyError('depth')\nfairing.train(bad)",
 ]
 
@@ -30,6 +32,14 @@ def test_a_saved_notebook_shows_a_bar_in_its_final_state_exactly_once(saved):
     assert len(outputs) <= 5
 
 
+def test_an_automatic_bar_is_drawn_as_in_a_notebook_and_saved_in_its_final_state(saved):
+    outputs = saved.cells[2].outputs
+    assert {output.output_type for output in outputs} == {"display_data"}
+    outer, *inner = [output.data["text/plain"] for output in outputs[1:]]
+    assert outer.startswith("outer: 100%") and "2/2" in outer
+    assert inner == ["", ""]
+
+
 def test_a_saved_notebook_shows_one_card_in_its_final_state(saved):
     cards = [output.data for output in saved.cells[1].outputs if output.output_type == "display_data"]
     assert len(cards) == 1
@@ -37,7 +47,7 @@ def test_a_saved_notebook_shows_one_card_in_its_final_state(saved):
 
 
 def test_a_saved_notebook_keeps_the_traceback_of_the_run(saved):
-    (error,) = [output for output in saved.cells[2].outputs if output.output_type == "error"]
+    (error,) = [output for output in saved.cells[3].outputs if output.output_type == "error"]
     assert error.ename == "KeyError" and error.evalue == "'depth'"
     shown = "\n".join(error.traceback)
     assert "in bad" in shown and "fairing/" not in shown and "api.py" not in shown
