@@ -53,14 +53,25 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What was removed, or would be: names of images, how many trees, and how many bytes of the disk that frees."""
+    """What was removed, or would be: names of images, how many trees, and how many bytes of the disk that frees.
+
+    Args:
+        recent: How many images stay only because they were used lately.
+    """
 
     images: tuple[str, ...]
     trees: int
     freed: int
     dry_run: bool = False
+    recent: int = 0
 
     def __str__(self) -> str:
+        if not self.recent:
+            return self._done()
+        stay = f"{counted(self.recent, 'image')} used lately {'stays' if self.recent == 1 else 'stay'}"
+        return f"{self._done()} {stay}: older_than=0 (--older-than 0) takes what is a minute old."
+
+    def _done(self) -> str:
         if self.dry_run:
             what = f"{counted(len(self.images), 'image')}, {counted(self.trees, 'tree')}"
             return f"Would remove {what}, and free {size(self.freed)}."
@@ -104,14 +115,16 @@ def prune(
         rows = tuple(row for row in rows if layout.blob(root, row.digest).exists())
         running = _running()
         since = time.time() - max(older_than, _JUST_NOW)
-        gone = [row for row in rows[keep:] if row.used < since and row.digest not in running]
+        free = [row for row in rows[keep:] if row.digest not in running]
+        gone = [row for row in free if row.used < since]
         gone = [row for row in gone if _used(root, row.digest) < since]
         trees = _unneeded(root, {row.digest for row in gone}, running)
         removed = [*_blobs(root, {row.digest for row in gone}), *trees, *_leftovers(root, since)]
         freed = sum(_freed(path) for path in removed)
         if not dry_run:
             _remove(root, {row.digest for row in gone}, removed)
-    return Pruned(tuple(row.name for row in gone), len(trees), freed, dry_run)
+    recent = len(free) - len(gone) if older_than > _JUST_NOW else 0
+    return Pruned(tuple(row.name for row in gone), len(trees), freed, dry_run, recent)
 
 
 def export(image: BuiltImage | str, to: Path) -> str:

@@ -151,6 +151,8 @@ def test_preview_build_images_and_prune_answer(fairing):
     assert digest in fairing("images").stdout
     assert "Would remove 0 images" in fairing("prune", "--dry-run", "--older-than", "1e9").stdout
     assert "Removed 0 images" in fairing("prune").stdout
+    assert re.search(r"used lately stays?: older_than=0", fairing("prune", "--keep", "0").stdout)
+    assert "older_than" not in fairing("prune", "--keep", "0", "--older-than", "0").stdout
 
 
 def test_what_a_verb_prints_another_command_can_take(fairing):

@@ -81,7 +81,7 @@ def test_preview_build_images_prune_and_doctor_answer(run):
     digest = str(run("%fairing build train"))
     assert digest.startswith("sha256:")
     assert digest in repr(run("%fairing images"))
-    assert "Removed" in repr(run("%fairing prune --dry-run --keep 5"))
+    assert "Would remove" in repr(run("%fairing prune --dry-run --keep 5"))
     assert run("%fairing doctor").good
 
 
