@@ -215,8 +215,6 @@ def _runner(folder: Path, code: str, image: BuiltImage, workload: Workload) -> d
         "roots": list(image.roots),
         "work": str(folder / "work"),
         "inputs": str(folder / "inputs"),
-        "outputs": list(workload.outputs),
-        "data": list(image.data),
         "log_level": workload.log_level,
         "in_notebook": workload.in_notebook,
     }

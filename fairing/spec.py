@@ -251,7 +251,6 @@ class Workload:
         env: Extra variables.
         timeout: Seconds until the run is stopped.
         retries: How often a run that was killed or lost is started again; a run whose own code failed never is.
-        outputs: Patterns of files in the working folder to bring back.
         grace: Seconds between SIGTERM and SIGKILL.
         limits: ``"enforce"`` refuses limits that cannot be kept; ``"best-effort"`` runs without them.
         log_level: The level of Python's root logger in the run, as in the kernel.
@@ -265,7 +264,6 @@ class Workload:
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     timeout: float | None = None
     retries: int = 0
-    outputs: tuple[str, ...] = ()
     grace: float = 10.0
     limits: Literal["enforce", "best-effort"] = "enforce"
     log_level: int = 30

@@ -185,7 +185,6 @@ def workload(captured: Captured, settled: Options) -> Workload:
         env=settled.env or (),
         timeout=settled.timeout,
         retries=settled.retries or 0,
-        outputs=settled.outputs or (),
         grace=10.0 if settled.grace is None else settled.grace,
         limits=settled.limits or "enforce",
         log_level=logging.getLogger().level,
