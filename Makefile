@@ -24,7 +24,7 @@ test-all: .venv/ready check
 ## make tools      the programs outside Python that some tests need (Debian, as root)
 tools:
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends skopeo chromium
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends skopeo chromium docker-registry
 
 ## make check      format, lint, types, import contracts
 check: .venv/ready

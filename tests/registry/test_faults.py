@@ -1,0 +1,74 @@
+"""A real registry behind a proxy that makes faults: whatever it does, the image is right, or an error says why not."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fairing.errors import RegistryError
+from fairing.oci.connection import Clock, Settings
+from fairing.oci.reference import parse
+from fairing.oci.transfer import Transfer
+from tests.registry import servers
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+SCHEDULES = st.lists(st.sampled_from([None, *servers.FAULTS]), max_size=24)
+TRIES = settings(
+    max_examples=120, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+numbers = itertools.count()
+
+
+def patient():
+    return Clock(wait=lambda *_: None)
+
+
+@TRIES
+@given(SCHEDULES)
+def test_a_push_through_faults_ends_in_the_right_image_or_in_an_error(plain, nobody, faults):
+    tag = f"t{next(numbers)}"
+    blobs, manifest = servers.image(tag.encode() * 2000, b"small" + tag.encode())
+    with servers.faulty(plain) as proxy, Transfer(Settings(chunk=4000), patient()) as transfer:
+        proxy.faults[:] = faults
+        try:
+            transfer.push(parse(f"127.0.0.1:{proxy.server_port}/team/faults:{tag}"), blobs, manifest, MANIFEST)
+        except RegistryError as wrong:
+            assert wrong.what
+            assert wrong.why
+            assert any(proxy.made)
+            proxy.faults.clear()
+            transfer.push(parse(f"127.0.0.1:{proxy.server_port}/team/faults:{tag}"), blobs, manifest, MANIFEST)
+    assert servers.stored(plain, "team/faults", tag) == manifest
+
+
+@TRIES
+@given(SCHEDULES)
+def test_a_copy_through_faults_ends_in_the_right_image_or_in_an_error(plain, nobody, faults):
+    tag = f"c{next(numbers)}"
+    blobs, manifest = servers.image(tag.encode() * 2000, b"small" + tag.encode())
+    with servers.faulty(plain) as proxy, Transfer(Settings(), patient()) as transfer:
+        transfer.push(parse(f"{plain}/team/origin:{tag}"), blobs, manifest, MANIFEST)
+        proxy.faults[:] = faults
+        source = parse(f"127.0.0.1:{proxy.server_port}/team/origin:{tag}")
+        try:
+            digest = transfer.copy(source, parse(f"{plain}/team/copied:{tag}"))
+        except RegistryError as wrong:
+            assert wrong.what
+            assert any(proxy.made)
+        else:
+            assert servers.stored(plain, "team/copied", tag) == manifest
+            assert transfer.registry(plain).manifest("team/copied", tag).digest == digest
+
+
+@pytest.mark.parametrize("fault", [fault for fault in servers.FAULTS if fault != "unauthorized"])
+def test_one_fault_alone_fails_no_push(plain, nobody, fault):
+    for at in range(9):
+        tag = f"o{next(numbers)}"
+        blobs, manifest = servers.image(tag.encode() * 2000)
+        with servers.faulty(plain) as proxy, Transfer(Settings(chunk=4000), patient()) as transfer:
+            proxy.faults[:] = [*[None] * at, fault]
+            transfer.push(parse(f"127.0.0.1:{proxy.server_port}/team/single:{tag}"), blobs, manifest, MANIFEST)
+        assert servers.stored(plain, "team/single", tag) == manifest
