@@ -119,6 +119,10 @@ def _filled(cell: types.CellType) -> bool:
 
 _INSIDE = "Make it inside the function."
 _KNOWN: tuple[tuple[str, str, str], ...] = (
+    ("_thread._local", "It belongs to the threads of this process.", _INSIDE),
+    ("ipywidgets.", "It is a widget of this notebook.", "Pass its value as an argument."),
+    ("tqdm.", "It is a progress bar of this notebook.", _INSIDE),
+    ("concurrent.futures.", "It belongs to the threads and processes of this one.", _INSIDE),
     ("_thread.", "It is a lock, which belongs to this process.", _INSIDE),
     ("threading.", "It belongs to the threads of this process.", _INSIDE),
     ("_asyncio.", "It belongs to this process's event loop.", _INSIDE),

@@ -11,6 +11,7 @@ import builtins
 import dis
 import io
 import itertools
+import operator
 import os
 import pickle
 import re
@@ -19,7 +20,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -28,13 +29,14 @@ import cloudpickle
 from fairing.capture import culprit
 from fairing.capture.imports import home, nested
 from fairing.errors import CaptureError
+from fairing.runtime.wrapped import Cached, reduction
 from fairing.spec import Global
 from fairing.words import size
 
 LIMIT = 64_000_000  # bytes of one value
 LARGE = 1_000_000  # bytes of a value that are worth a warning
 _ATOMS = (type(None), bool, int, float, complex)
-_FUNCTIONS = (type, partial, FunctionType, types.MethodType, types.BuiltinFunctionType)
+_FUNCTIONS = (type, partial, FunctionType, Cached, types.MethodType, types.BuiltinFunctionType)
 MANY = 1000  # parts of a container that are looked into for functions
 _KERNEL_CELL = re.compile(r".*[/\\]ipykernel_\d+[/\\](\w+)\.py")
 
@@ -97,7 +99,9 @@ def take(value: Any, owner: str, named: Mapping[str, Any] | None = None, limit: 
 
 def kind(value: Any) -> str:
     """Return the type of a value as people write it: ``DataFrame``, ``list``, ``function``, ``class``."""
-    return "class" if isinstance(value, type) else type(value).__name__
+    if isinstance(value, type | Cached):
+        return "class" if isinstance(value, type) else "function"
+    return type(value).__name__
 
 
 def filename(code: CodeType) -> str:
@@ -165,7 +169,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
             return NotImplemented
         if isinstance(value, io.IOBase):
             return _stream(value)
-        replaced = _process(value)
+        replaced = _process(value) or (None if _by_name(value) else reduction(value))
         if replaced is not None:
             return replaced
         self._data(value)
@@ -294,6 +298,10 @@ def _uses(pickler: _Pickler, owner: str, value: Any) -> tuple[list[Name], list[t
         return [Name(value.__func__.__name__, "self", value.__self__)], [(owner, value.__func__)]
     if isinstance(value, staticmethod | classmethod):
         return [], [(owner, value.__func__)]
+    if isinstance(value, Cached):
+        return [], [(owner, value.__wrapped__)]
+    if isinstance(value, cached_property):
+        return [], [(owner, value.func)]
     if isinstance(value, property):
         return [], [(owner, each) for each in (value.fget, value.fset, value.fdel) if each]
     if not isinstance(value, FunctionType | type):
@@ -309,7 +317,7 @@ def _uses(pickler: _Pickler, owner: str, value: Any) -> tuple[list[Name], list[t
 
 def _held(value: Any) -> list[Any]:
     """Return the functions in a container or an object: their names count, and are looked at, as any other's."""
-    if isinstance(value, Mapping) and home(value) == "builtins":
+    if isinstance(value, Mapping) and home(value) in {"builtins", "weakref"}:
         parts: Iterable[Any] = value.values()
     elif isinstance(value, list | tuple | set | frozenset):
         parts = value
@@ -351,6 +359,16 @@ def _process(value: Any) -> Any:
     if home(value) == "IPython.core.autocall":
         return getattr, (sys, "exit")
     return None
+
+
+def _by_name(value: Any) -> bool:
+    """Whether a cached function is one of a module that the run can import."""
+    if not isinstance(value, Cached) or value.__module__ in {"__main__", *cloudpickle.list_registry_pickle_by_value()}:
+        return False
+    try:
+        return operator.attrgetter(value.__qualname__)(sys.modules[value.__module__]) is value
+    except (AttributeError, KeyError):
+        return False
 
 
 def _notebook_open(value: Any) -> bool:

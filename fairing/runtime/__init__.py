@@ -10,5 +10,6 @@ Standard library and cloudpickle alone, so that it starts in any image with a Py
     tell        how the child tells its parent                streams     its standard output
     function cell script notebook                             one for each kind of entry
     captured    what was captured, in ``__main__`` again      outcome     how the user's code ended
+    wrapped     how cached functions are pickled
     displays    ``display`` and its relatives                 bundles figures bars: what they show
 """

@@ -18,7 +18,7 @@ import types
 from pathlib import Path
 from typing import Any
 
-from fairing.runtime import displays, processes, rendezvous, unanswered
+from fairing.runtime import displays, processes, rendezvous, unanswered, wrapped
 from fairing.runtime.outcome import Terminated
 from fairing.runtime.streams import Output, guard
 from fairing.runtime.tell import Teller
@@ -94,6 +94,7 @@ def _ready(spec: dict[str, Any], tell: Teller) -> None:
     sys.modules["__main__"] = main
     sys.argv = [spec["entry"]["name"], *spec["entry"].get("arguments", ())]
     unanswered.refuse()
+    wrapped.register()
     displays.install(tell, notebook=spec.get("in_notebook", False))
     if spec["entry"]["kind"] != "notebook":  # its kernel has a backend of its own
         os.environ.setdefault("MPLBACKEND", "module://fairing.runtime.figures")

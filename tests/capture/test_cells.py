@@ -35,6 +35,41 @@ def test_a_decorated_function_whose_decorator_is_in_another_cell(kernel):
     assert kernel.value("fairing.train(five)") == "10"
 
 
+def test_cached_functions_and_properties_travel_with_an_empty_cache(kernel):
+    kernel(
+        "from functools import cache, cached_property, lru_cache\n"
+        "@cache\ndef fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)\n"
+        "@lru_cache(maxsize=3, typed=True)\ndef few(n): return n"
+    )
+    kernel(
+        "class Model:\n"
+        "    @cached_property\n    def size(self): return fib(10)\n"
+        "    @lru_cache\n    def double(self, x): return 2 * x\n"
+        "def sized():\n    model = Model()\n    return model.size, model.double(2), model\n"
+        "fib(20)"
+    )
+    assert kernel.value("fairing.train(fib, args=(30,))") == "832040"
+    assert kernel.value("fairing.train(lambda: (fib(1), fib.cache_info().currsize))") == "(1, 1)"
+    assert kernel.value("fairing.train(lambda: sorted(few.cache_parameters().items()))") == (
+        "[('maxsize', 3), ('typed', True)]"
+    )
+    kernel("got = fairing.train(sized)")
+    assert kernel.value("got[:2], type(got[2]) is Model, got[2].__dict__") == "((55, 4), True, {'size': 55})"
+    assert kernel.value("[(each.name, each.type) for each in fairing.preview(fib, args=(1,)).globals]") == (
+        "[('fib', 'function'), ('n', 'int')]"
+    )
+
+
+def test_a_function_that_dispatches_on_types(kernel):
+    kernel(
+        "from functools import singledispatch\n"
+        "@singledispatch\ndef kind(x): return 'any'\n"
+        "@kind.register\ndef _(x: int): return 'number'\n"
+        "kind(1)"
+    )
+    assert kernel.value("fairing.train(lambda: (kind(1), kind('')))") == "('number', 'any')"
+
+
 def test_helpers_of_other_cells_and_their_redefinitions_today_s_text_wins(kernel):
     kernel("def helper(): return 'old'")
     kernel("def uses(): return helper()")
@@ -130,6 +165,16 @@ def test_get_ipython_is_refused_by_its_name(kernel):
     kernel("def shell(): return get_ipython().user_ns")
     with pytest.raises(CellError, match=r"get_ipython of shell cannot be taken along.*this kernel itself"):
         kernel("fairing.train(shell)")
+
+
+def test_a_widget_and_a_bar_are_refused_with_what_to_do_instead(kernel):
+    from .conftest import CellError
+
+    kernel("import ipywidgets\nfrom tqdm import tqdm\nslider, bar = ipywidgets.IntSlider(), tqdm([1])")
+    with pytest.raises(CellError, match=r"slider of lambda .*widget of this notebook\. Pass its value as an argument"):
+        kernel("fairing.train(lambda: slider.value)")
+    with pytest.raises(CellError, match=r"bar of lambda .*progress bar of this notebook\. Make it inside"):
+        kernel("fairing.train(lambda: list(bar))")
 
 
 def test_the_source_lines_of_a_cell_travel_for_the_traceback_and_no_other_lines(kernel):

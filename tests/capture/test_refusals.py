@@ -64,6 +64,15 @@ def test_a_socket_and_a_generator_are_named():
     assert "numbers of lambda cannot be taken along. It is a generator" in refused(lambda: list(numbers))
 
 
+def test_what_belongs_to_threads_is_named():
+    from concurrent.futures import ThreadPoolExecutor
+
+    local = threading.local()
+    with ThreadPoolExecutor(1) as pool:
+        assert "pool of lambda cannot be taken along. It belongs to the threads" in refused(lambda: pool)
+    assert "local of lambda cannot be taken along. It belongs to the threads" in refused(lambda: local)
+
+
 def test_the_way_to_it_goes_through_containers_attributes_and_other_functions():
     lock = threading.Lock()
     config = {"db": [1, {"lock": lock}]}
