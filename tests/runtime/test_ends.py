@@ -233,8 +233,8 @@ def test_new_files_of_the_working_folder_are_listed_with_sizes(runner):
     (prepared.folder / "work" / "given.csv").write_text("there before")
     done = prepared.start().end()
     (files,) = done.all("files")
-    assert [each["path"] for each in files["files"]] == ["link", "models/model.bin", "note.txt"]
-    assert files["files"][1]["size"] == 1234
+    assert [each["path"] for each in files["files"]] == ["models/model.bin", "note.txt"]  # no link out
+    assert files["files"][0]["size"] == 1234
 
 
 def test_a_runner_that_is_started_again_exits_with_the_same_code_and_runs_nothing(runner):
