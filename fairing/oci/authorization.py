@@ -96,11 +96,13 @@ class Authorization:
         who = self._who(_repository(scopes))
         realm = self._realm(asked.get("realm", ""))
         # What is needed comes first: some servers look at the first scope alone. The challenge may hold more.
-        named = dict.fromkeys([*scopes, *asked.get("scope", "").split()])
+        named: dict[tuple[str, ...], str] = {}
+        for scope in (*scopes, *asked.get("scope", "").split()):
+            named.setdefault(_sorted(scope), scope)
         fields = [("service", asked["service"])] if asked.get("service") else []
-        fields += [("scope", scope) for scope in named]
+        fields += [("scope", scope) for scope in named.values()]
         if who and who.identity:
-            answer = yield _refresh(realm, who, fields, named)
+            answer = yield _refresh(realm, who, fields, tuple(named.values()))
         else:
             mark = "&" if urlsplit(realm).query else "?"
             request = Request("GET", f"{realm}{mark}{urlencode(fields)}")
@@ -156,7 +158,7 @@ def challenges(header: str) -> dict[str, dict[str, str]]:
     }
 
 
-def _refresh(realm: str, who: Credentials, fields: list[tuple[str, str]], scopes: dict[str, None]) -> Request:
+def _refresh(realm: str, who: Credentials, fields: list[tuple[str, str]], scopes: Sequence[str]) -> Request:
     service = [(name, value) for name, value in fields if name == "service"]
     oauth = [("grant_type", "refresh_token"), ("refresh_token", who.identity), ("client_id", "fairing")]
     form = urlencode([*oauth, *service, ("scope", " ".join(scopes))]).encode()
@@ -177,6 +179,12 @@ def _read(answer: Answer, registry: str) -> tuple[str, float]:
 
 def _basic(who: Credentials) -> str:
     return "Basic " + base64.b64encode(f"{who.username}:{who.password}".encode()).decode()
+
+
+def _sorted(scope: str) -> tuple[str, ...]:
+    """Return a scope in an order of its own: servers write ``push,pull`` as well as ``pull,push``."""
+    what, _, actions = scope.rpartition(":")
+    return what, *sorted(actions.split(","))
 
 
 def _repository(scopes: Sequence[str]) -> str:

@@ -8,14 +8,16 @@ import subprocess
 import threading
 from contextlib import closing
 from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from fairing.errors import ConfigError, RegistryError
-from fairing.oci.authorization import challenges
+from fairing.oci.authorization import Authorization, challenges
 from fairing.oci.blob import Blob
 from fairing.oci.connection import Clock, Settings, proxy_for
 from fairing.oci.credentials import Credentials
+from fairing.oci.http import Answer, Request
 from fairing.oci.reference import Reference, parse
 from fairing.oci.registry import DOCKER_MANIFEST, Registry
 from fairing.oci.transfer import Transfer, choose
@@ -424,3 +426,14 @@ def test_an_index_without_platforms_says_so():
     data = json.dumps({"schemaVersion": 2, "manifests": [{"digest": "x"}]}).encode()
     with pytest.raises(RegistryError, match="no platform that it names"):
         choose(Document(INDEX, data, "x"), "linux/amd64", "name")
+
+
+def test_a_scope_is_asked_once_in_whatever_order_its_actions_are_written():
+    asked = 'Bearer realm="https://t.test/",scope="repository:a:push,pull repository:b:pull"'
+    flow = Authorization("r.test", lambda _: None, lambda: 0.0, lambda _: True).flow(
+        Request("GET", "https://r.test/v2/a/tags/list"), ["repository:a:pull,push"]
+    )
+    first = next(flow)
+    token = flow.send(Answer(401, {"WWW-Authenticate": asked}, first.url, None))
+    assert parse_qs(urlsplit(token.url).query)["scope"] == ["repository:a:pull,push", "repository:b:pull"]
+    flow.close()
