@@ -93,11 +93,11 @@ def _files(files: Sequence[File], say: Say) -> Iterator[Layer]:
         if group:
             made = store.put_layer("files", group)
             called = group[0].path if len(group) == 1 else f"{len(group)} large files"
-            say(f"{called}: {size(made.layer.size)}, {_state(made.new)}")
+            say(f"{called}: {size(sum(map(_size, group)))}, {_state(made.new)}")
             yield made.layer
     code = [file for file in files if id(file) not in apart]
     made = store.put_layer("code", code)
-    total = size(sum(_size(file) for file in code))
+    total = size(sum(map(_size, code)))
     say(f"code: {counted(len(code), 'file')}, {total}, {_state(made.new)}")
     yield made.layer
 
