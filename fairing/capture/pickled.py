@@ -169,6 +169,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
             return NotImplemented
         if isinstance(value, io.IOBase):
             return _stream(value)
+        if home(value).startswith("tqdm."):
+            raise TypeError("a bar draws in this notebook")  # some versions of Python would pickle it, to no use
         replaced = _process(value) or (None if _by_name(value) else reduction(value))
         if replaced is not None:
             return replaced
