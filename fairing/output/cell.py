@@ -190,6 +190,7 @@ class _Log:
         self._left = [MOST_LINES, MOST_CHARACTERS]
         self._hidden = [0, 0]
         self._full = False
+        self._begun = False
         self._stream = "stdout"
         self._switches = 0
         self._flushed_at = 0.0
@@ -211,6 +212,7 @@ class _Log:
             self._lines.interrupt()
         elif begun := self._lines.pause():
             self._write(begun)
+        self._begun = False
         if before and not self._full:
             self._write(before.rstrip() + "\n")
 
@@ -219,6 +221,7 @@ class _Log:
         if isinstance(self._lines, Redrawn):
             self._lines.interrupt()
         self._left, self._full, self._switches = [MOST_LINES, MOST_CHARACTERS], False, 0
+        self._begun = False
 
     def flush(self) -> None:
         """Let the front end have what was written."""
@@ -245,7 +248,10 @@ class _Log:
             self._full = True
             self._hide(hidden)
             where = f'fairing.attach("{self.handle}").logs() or %fairing logs {self.handle}'
-            self._out().write(("" if shown.endswith("\n") else "\n") + f"… the rest is in the log: {where}\n")
+            begun = not shown.endswith("\n") if shown else self._begun
+            self._out().write(("\n" if begun else "") + f"… the rest is in the log: {where}\n")
+        elif shown:
+            self._begun = not shown.endswith("\n")
         if time.monotonic() - self._flushed_at >= BATCH:
             self.flush()
 
@@ -259,7 +265,7 @@ class _Log:
         shown = text[: self._left[1]]
         pieces = shown.split("\n")
         if len(pieces) > self._left[0]:
-            shown = "\n".join(pieces[: self._left[0]]) + "\n"
+            shown = "".join(piece + "\n" for piece in pieces[: self._left[0]])
         return shown, text[len(shown) :]
 
     def _hide(self, text: str) -> None:

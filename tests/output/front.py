@@ -125,7 +125,16 @@ class Front:
         elif kind == "error":
             cell.error = content
         elif kind == "status" and content["execution_state"] == "idle":
+            self._replied(message["parent_header"]["msg_id"])
             cell.reply = cell.error["ename"] if cell.error else "ok"
+
+    def _replied(self, request):
+        """Wait for the reply as well: ipykernel 7.0 to 7.2 lose a request that comes while they send one.
+
+        https://github.com/ipython/ipykernel/pull/1529
+        """
+        while self.client.get_shell_msg(timeout=PATIENCE)["parent_header"].get("msg_id") != request:
+            pass
 
 
 def redrawn(text):

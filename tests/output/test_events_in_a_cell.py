@@ -57,6 +57,19 @@ def test_replicas_that_write_unfinished_lines_do_not_mix_them(events):
     ]
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [["a\\n" * 2000, "b\\n"], ["a\\n" * 2000 + "b\\n"], ["a\\n" * 1999, "a", "\\nb\\n"], ["a\\n" * 2000 + "b", "\\n"]],
+)
+def test_where_the_rest_is_stands_right_under_the_last_line_however_the_text_was_split(events, texts):
+    events_of_log = ", ".join(f"text('{each}')" for each in texts)
+    cell = events.run(f"shown({events_of_log})")
+    lines = cell.text.splitlines()
+    assert lines[:2000] == ["a"] * 2000
+    assert lines[-2].startswith("… the rest is in the log")
+    assert lines[2000:-2] in ([], ["b"])
+
+
 def test_what_is_lost_is_said_where_it_was(events):
     cell = events.run("shown(text('a\\n'), Lost(at(), '3 lines (20 bytes) of stdout'), text('b\\n'))")
     assert cell.text == "a\n(lost: 3 lines (20 bytes) of stdout)\nb\n"
