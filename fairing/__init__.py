@@ -12,48 +12,48 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fairing.ahead import build as build
-    from fairing.ahead import preview as preview
-    from fairing.api import run_cell as run_cell
-    from fairing.api import run_notebook as run_notebook
-    from fairing.api import run_script as run_script
-    from fairing.api import submit as submit
-    from fairing.api import train as train
-    from fairing.checkup import doctor as doctor
-    from fairing.config import settings as settings
-    from fairing.config import use as use
-    from fairing.decorated import remote as remote
+    from fairing.api.ahead import build as build
+    from fairing.api.ahead import preview as preview
+    from fairing.api.checkup import doctor as doctor
+    from fairing.api.decorated import remote as remote
+    from fairing.api.runs import attach as attach
+    from fairing.api.runs import jobs as jobs
+    from fairing.api.storage import images as images
+    from fairing.api.storage import prune as prune
+    from fairing.api.train import run_cell as run_cell
+    from fairing.api.train import run_notebook as run_notebook
+    from fairing.api.train import run_script as run_script
+    from fairing.api.train import submit as submit
+    from fairing.api.train import train as train
+    from fairing.config.settings import settings as settings
+    from fairing.config.settings import use as use
     from fairing.errors import FairingError as FairingError
-    from fairing.job import Job as Job
-    from fairing.runs import attach as attach
-    from fairing.runs import jobs as jobs
+    from fairing.run.job import Job as Job
     from fairing.spec import Image as Image
     from fairing.spec import Target as Target
-    from fairing.storage import images as images
-    from fairing.storage import prune as prune
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "FairingError": "fairing.errors",
     "Image": "fairing.spec",
-    "Job": "fairing.job",
+    "Job": "fairing.run.job",
     "Target": "fairing.spec",
-    "attach": "fairing.runs",
-    "build": "fairing.ahead",
-    "doctor": "fairing.checkup",
-    "images": "fairing.storage",
-    "jobs": "fairing.runs",
-    "preview": "fairing.ahead",
-    "prune": "fairing.storage",
-    "remote": "fairing.decorated",
-    "run_cell": "fairing.api",
-    "run_notebook": "fairing.api",
-    "run_script": "fairing.api",
-    "settings": "fairing.config",
-    "submit": "fairing.api",
-    "train": "fairing.api",
-    "use": "fairing.config",
+    "attach": "fairing.api.runs",
+    "build": "fairing.api.ahead",
+    "doctor": "fairing.api.checkup",
+    "images": "fairing.api.storage",
+    "jobs": "fairing.api.runs",
+    "preview": "fairing.api.ahead",
+    "prune": "fairing.api.storage",
+    "remote": "fairing.api.decorated",
+    "run_cell": "fairing.api.train",
+    "run_notebook": "fairing.api.train",
+    "run_script": "fairing.api.train",
+    "settings": "fairing.config.settings",
+    "submit": "fairing.api.train",
+    "train": "fairing.api.train",
+    "use": "fairing.config.settings",
 }
 
 __all__ = [

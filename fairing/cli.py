@@ -13,9 +13,9 @@ from typing import Any
 
 import typer
 
+from fairing.config.options import ABOUT, FLAGS, LISTS, NAMES
 from fairing.errors import RunFailed
-from fairing.job import Job
-from fairing.options import ABOUT, FLAGS, LISTS, NAMES
+from fairing.run.job import Job
 from fairing.spec import Report
 from fairing.verbs import VERBS, Asked, Flag, Verb, Word
 

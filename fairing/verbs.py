@@ -15,9 +15,9 @@ from importlib import import_module
 from typing import Any, Literal, TypeAlias
 
 import fairing
+from fairing.api.runs import Jobs, watch
+from fairing.config.options import nearest
 from fairing.errors import ConfigError
-from fairing.options import nearest
-from fairing.runs import Jobs, watch
 
 
 class Said(str):

@@ -1,7 +1,7 @@
 """Builds images without a daemon: each layer is written by content, and only what is new is made.
 
 Bottom to top: dependencies | fairing itself | large files | code. The two lowest are folders that are used in place on
-this machine; their blobs are written when something needs them (``fairing.storage.export``).
+this machine; their blobs are written when something needs them (``fairing.api.storage.export``).
 """
 
 from __future__ import annotations

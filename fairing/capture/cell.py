@@ -15,8 +15,8 @@ from typing import Any
 
 from fairing.capture import credentials, reads
 from fairing.capture import function as functions
+from fairing.config.options import Options, nearest
 from fairing.errors import CaptureError
-from fairing.options import Options, nearest
 from fairing.spec import Captured, File
 
 RUNS = frozenset({"time", "timeit", "env", "set_env", "cd"})

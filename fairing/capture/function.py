@@ -13,8 +13,8 @@ from typing import Any
 
 from fairing.capture import credentials, devices, files, imports, modules, needs, pickled, sources
 from fairing.capture.bundle import bundle
+from fairing.config.options import Options, octets
 from fairing.errors import CaptureError
-from fairing.options import Options, octets
 from fairing.spec import Captured, Entry, File, Global, Report
 from fairing.words import size
 

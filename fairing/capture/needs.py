@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from fairing.capture import dependencies
-from fairing.options import Options
+from fairing.config.options import Options
 
 
 class Needs(NamedTuple):

@@ -15,8 +15,8 @@ from fairing.capture import cells, credentials, files, ipynb, modules, needs
 from fairing.capture.bundle import bundle
 from fairing.capture.installs import Installs
 from fairing.capture.ipynb import Source
+from fairing.config.options import Options
 from fairing.errors import CaptureError
-from fairing.options import Options
 from fairing.spec import Captured, Entry, File, Report
 
 _RUNNER = {"nbclient": "the runner executes notebooks with it", "ipykernel": "the notebook's kernel"}

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fairing.config.options import Options, nearest
+from fairing.config.toml import parsed
 from fairing.environment.index import canonical, distributions
 from fairing.errors import DependencyError
-from fairing.options import Options, nearest
-from fairing.toml import parsed
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

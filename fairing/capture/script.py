@@ -9,8 +9,8 @@ from types import CodeType
 
 from fairing.capture import credentials, files, imports, modules, needs
 from fairing.capture.bundle import bundle
+from fairing.config.options import Options
 from fairing.errors import CaptureError
-from fairing.options import Options
 from fairing.spec import Captured, Entry, File, Report
 
 

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from fairing.config.options import CHOICES, FLAGS, NAMES
 from fairing.jupyter.line import CELL
-from fairing.options import CHOICES, FLAGS, NAMES
 from fairing.verbs import VERBS, Flag, Verb
 
 LISTED = 50
@@ -99,10 +99,10 @@ def _option(words: list[str], fragment: str, known: Mapping[str, str], names: Ma
     if not waiting or fragment.startswith("-"):
         return sorted(known)
     if waiting == "target":
-        from fairing import config
+        from fairing.config import settings
 
         with suppress(Exception):  # a wrong file of settings is told when the line is run
-            return sorted(config.targets())
+            return sorted(settings.targets())
     if waiting == "bring":
         return ["'*'", *_visible(names)]
     if waiting in {"include", "requirements", "save", "to"}:
@@ -128,10 +128,11 @@ def _visible(names: Mapping[str, Any]) -> list[str]:
 
 
 def _handles() -> list[str]:
-    from fairing import config, plugins
+    from fairing import plugins
+    from fairing.config import settings
 
     with suppress(Exception):  # completion never fails
-        target = config.targets()["local"]
+        target = settings.targets()["local"]
         return [str(handle) for handle in plugins.deployer(target.deployer).list(target)[:LISTED]]
     return []
 

@@ -12,8 +12,8 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from fairing.config.options import ABOUT, CHOICES, FLAGS, LISTS, NAMES, nearest
 from fairing.errors import ConfigError
-from fairing.options import ABOUT, CHOICES, FLAGS, LISTS, NAMES, nearest
 from fairing.verbs import Flag, Word
 
 CELL = (

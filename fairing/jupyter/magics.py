@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fairing.config.options import nearest
 from fairing.errors import ConfigError
 from fairing.jupyter import completion, line
-from fairing.options import nearest
 from fairing.verbs import VERBS, Asked
 
 NAME = "fairing"

@@ -130,7 +130,7 @@ class _Watch:
 
     def finish(self, job: Any) -> None:
         """Bring the record to the run's end."""
-        from fairing.notebook import gather
+        from fairing.run.notebook import gather
 
         self._sink.close()
         gather(job.handle, self._man.nb)
@@ -176,7 +176,7 @@ class _Watch:
 def _submit(nb: Any, input_path: Any, given: Mapping[str, Any], timeouts: Mapping[str, float | None]) -> Any:
     from papermill.log import logger
 
-    from fairing import start
+    from fairing.api import start
     from fairing.capture.ipynb import Source, normal
 
     name = PurePath(input_path).name if isinstance(input_path, str) else ""

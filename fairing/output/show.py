@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from fairing.config.options import Options
 from fairing.events import Event, Phase, Source, Stamp, Status, Text
-from fairing.options import Options
 from fairing.output.card import Head
 from fairing.ports import Sink, Stream
 from fairing.shell import current

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 from fairing import launch, plugins, state
 from fairing.errors import DeployError, FairingError, PluginError
 from fairing.events import Event, Text
-from fairing.follow import follow
 from fairing.ports import Deployer
+from fairing.run.follow import follow
 from fairing.spec import Bundle, Entry, File, Group, Handle, Image, Target, Workload
 from fairing.testing import programs
 from fairing.testing.builds import within

@@ -6,8 +6,8 @@ import pytest
 
 from fairing.capture.credentials import form, named
 from fairing.capture.function import capture
+from fairing.config.options import options
 from fairing.errors import CaptureError
-from fairing.options import options
 
 
 def refused(function, args=(), kwargs=None, **given):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from fairing.capture.function import capture
-from fairing.options import options
+from fairing.config.options import options
 
 TORCH = """
 class device:

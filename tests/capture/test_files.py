@@ -7,8 +7,8 @@ import pytest
 import fairing
 from fairing.capture.files import take
 from fairing.capture.function import capture
+from fairing.config.options import options
 from fairing.errors import CaptureError
-from fairing.options import options
 
 
 @pytest.fixture

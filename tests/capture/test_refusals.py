@@ -9,8 +9,8 @@ import pytest
 
 import fairing
 from fairing.capture.function import capture
+from fairing.config.options import options
 from fairing.errors import CaptureError, ConfigError
-from fairing.options import options
 
 
 def refused(function, args=(), kwargs=None, **given):

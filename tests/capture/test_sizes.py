@@ -9,8 +9,8 @@ from hypothesis import strategies as some
 
 from fairing.capture import pickled
 from fairing.capture.function import capture
+from fairing.config.options import options
 from fairing.errors import CaptureError
-from fairing.options import options
 
 
 def listed(captured):

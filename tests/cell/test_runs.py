@@ -5,8 +5,8 @@ import time
 import pytest
 
 import fairing
+from fairing.api.runs import Jobs
 from fairing.errors import ConfigError
-from fairing.runs import Jobs
 
 
 def test_runs_are_listed_newest_first_with_phase_and_start():

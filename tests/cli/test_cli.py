@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 import fairing as api
-from fairing.options import NAMES
+from fairing.config.options import NAMES
 from fairing.verbs import VERBS
 
 HEAVY = [

@@ -9,9 +9,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import fairing
-from fairing import config
+from fairing.config import settings
+from fairing.config.options import NAMES, Options, options
 from fairing.errors import CaptureError, ConfigError, PluginError
-from fairing.options import NAMES, Options, options
 
 SOURCES = ["the call", "fairing.use", "FAIRING_MEMORY", "project", "person", "target small"]
 
@@ -28,7 +28,7 @@ def test_the_strongest_source_holds(strongest, project, own, monkeypatch):
     if strongest <= 1:
         fairing.use(memory="2Gi")
     call = {"memory": "1Gi"} if strongest == 0 else {}
-    _, settled = config.settle(options(call))
+    _, settled = settings.settle(options(call))
     assert settled.memory == f"{strongest + 1}Gi"
     shown = {each.name: each for each in fairing.settings(**call)}["memory"]
     files = {"project": f"{project / 'fairing.toml'}, line 1", "person": f"{own}, line 1"}
@@ -41,7 +41,7 @@ def test_a_call_is_stronger_than_a_decorator_and_a_decorator_than_use():
     def train():
         return 1
 
-    from fairing.start import take
+    from fairing.api.start import take
 
     fairing.use(name="use", cpu=2, retries=3)
     _, _, settled = take(train, (), None, {"name": "call"})
@@ -51,16 +51,16 @@ def test_a_call_is_stronger_than_a_decorator_and_a_decorator_than_use():
 def test_use_adds_up_and_forgets():
     fairing.use(workers=2)
     fairing.use(cpu=1)
-    assert config.settle(Options())[1].workers == 2
+    assert settings.settle(Options())[1].workers == 2
     fairing.use()
-    assert config.settle(Options())[1].workers is None
+    assert settings.settle(Options())[1].workers is None
 
 
 def test_every_option_can_be_set_in_the_environment(monkeypatch):
     monkeypatch.setenv("FAIRING_INCLUDE", "data/*, notes.txt")
     monkeypatch.setenv("FAIRING_ENV", "A=1,B=2")
     monkeypatch.setenv("FAIRING_TRUST_HTML", "true")
-    _, settled = config.settle(Options())
+    _, settled = settings.settle(Options())
     assert settled.include == ("data/*", "notes.txt")
     assert settled.env == (("A", "1"), ("B", "2"))
     assert settled.trust_html is True
@@ -69,7 +69,7 @@ def test_every_option_can_be_set_in_the_environment(monkeypatch):
 def test_a_wrong_variable_is_named(monkeypatch):
     monkeypatch.setenv("FAIRING_WORKERS", "many")
     with pytest.raises(ConfigError, match="FAIRING_WORKERS"):
-        config.settle(Options())
+        settings.settle(Options())
 
 
 def test_the_project_is_found_upwards(project, monkeypatch):
@@ -77,7 +77,7 @@ def test_the_project_is_found_upwards(project, monkeypatch):
     inner = project / "notebooks" / "deep"
     inner.mkdir(parents=True)
     monkeypatch.chdir(inner)
-    assert config.settle(Options())[1].retries == 3
+    assert settings.settle(Options())[1].retries == 3
 
 
 def test_pyproject_holds_settings_too_and_one_without_them_is_passed_over(project, monkeypatch):
@@ -86,7 +86,7 @@ def test_pyproject_holds_settings_too_and_one_without_them_is_passed_over(projec
     inner.mkdir()
     (inner / "pyproject.toml").write_text("[project]\nname = 'y'\n")
     monkeypatch.chdir(inner)
-    assert config.settle(Options())[1].retries == 4
+    assert settings.settle(Options())[1].retries == 4
     shown = {each.name: each.source for each in fairing.settings()}
     assert shown["retries"] == f"{project / 'pyproject.toml'}, line 4"
 
@@ -121,21 +121,21 @@ def test_a_file_that_is_not_toml_is_named(project, data):
 
 
 def test_local_exists_without_settings_and_files_add_and_replace_targets(project, own):
-    assert set(config.targets()) == {"local", "docker", "cluster"}
+    assert set(settings.targets()) == {"local", "docker", "cluster"}
     own.write_text("[targets.big]\nmemory = '8Gi'\n[targets.other]\n")
     (project / "fairing.toml").write_text("[targets.big]\nmemory = '16Gi'\nname = 'run'\n")
-    assert set(config.targets()) == {"local", "docker", "cluster", "big", "other"}
-    target, settled = config.settle(Options(target="big"))
+    assert set(settings.targets()) == {"local", "docker", "cluster", "big", "other"}
+    target, settled = settings.settle(Options(target="big"))
     assert (target.name, target.deployer, target.builder) == ("big", "local", "append")
     assert (settled.memory, settled.name) == ("16Gi", "run")
 
 
 def test_a_target_is_made_in_code_too():
     target = fairing.Target("small", memory="2Gi", retries=1)
-    found, settled = config.settle(Options(target=target))
+    found, settled = settings.settle(Options(target=target))
     assert (found.name, settled.memory, settled.retries) == ("small", "2Gi", 1)
     with pytest.raises(ConfigError, match="target small"):
-        config.settle(Options(target=fairing.Target("small", memry="2Gi")))
+        settings.settle(Options(target=fairing.Target("small", memry="2Gi")))
 
 
 def test_an_unknown_target_is_refused_with_the_nearest():

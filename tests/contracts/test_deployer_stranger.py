@@ -12,10 +12,11 @@ STRANGER = r'''
 
 import fcntl, os, secrets, signal, subprocess, threading, time
 
-from fairing import run_folder, state
+from fairing import state
 from fairing.events import Source, Stamp, Status
 from fairing.oci.locks import free, held
-from fairing.run_streams import Listed, Log
+from fairing.run import folder as run_folder
+from fairing.run.streams import Listed, Log
 from fairing.spec import Handle
 
 SHELL = """for each; do "$0" -m fairing.runtime spool/$each.json > logs/$each.log & pids="$pids $!"; done
@@ -30,9 +31,7 @@ class Stranger:
 
     def deploy(self, image, workload, target, report):
         folder = state.private(self.home() / f"{time.time_ns()}-{secrets.token_hex(4)}")
-        runner = run_folder.fill(folder, image, workload)
-        for name in (names := run_folder.replicas(workload)):
-            run_folder.replica(folder, runner, name)
+        names = run_folder.replicas(folder, run_folder.fill(folder, image, workload), workload)
         (folder / "end").write_text("lost")
         command = ["sh", "-c", SHELL, run_folder.python(image), *names]
         env = run_folder.environment(folder, image, workload)
@@ -285,7 +284,7 @@ class Changing(Stranger):
 
 
 def test_a_strangers_deployer_is_short_and_keeps_every_promise(tmp_path):
-    assert sum(1 for line in STRANGER.splitlines() if line.strip()) <= 62
+    assert sum(1 for line in STRANGER.splitlines() if line.strip()) <= 61
     install(tmp_path, "deployers", "stranger", STRANGER, "Stranger")
     assert broken_promises(tmp_path, "deployers", "stranger") == {"stranger": {}}
 

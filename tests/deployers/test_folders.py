@@ -14,7 +14,7 @@ import pytest
 import fairing
 from fairing import state
 from fairing.errors import AccessError, ConfigError, DeployError, FairingError, RunFailed
-from fairing.follow import follow
+from fairing.run.follow import follow
 from fairing.spec import Handle, Target
 from fairing_deployers.local import LocalDeployer
 from tests.conftest import missing, small_disk

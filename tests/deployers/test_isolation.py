@@ -196,7 +196,7 @@ def test_data_lies_in_the_working_folder_at_its_own_path():
     import cloudpickle
 
     from fairing import launch
-    from fairing.job import Job
+    from fairing.run.job import Job
     from fairing.spec import Bundle, Entry, File, Image, Workload
 
     def read():

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairing.config.options import NAMES, options
 from fairing.errors import ConfigError, FairingError
 from fairing.jupyter import line
-from fairing.options import NAMES, options
 from fairing.verbs import VERBS
 
 OPTIONS = [f"--{name.replace('_', '-')}" for name in NAMES]

@@ -11,11 +11,11 @@ from hypothesis import strategies as some
 from nbformat import v4
 
 import fairing
-from fairing import start
+from fairing.api import start
 from fairing.capture import ipynb
 from fairing.capture import notebook as notebooks
+from fairing.config.options import Options
 from fairing.errors import CaptureError, ConfigError
-from fairing.options import Options
 from tests.notebook.conftest import write
 
 JSON = some.recursive(

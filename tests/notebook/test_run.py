@@ -190,7 +190,7 @@ def test_another_kernel_gets_the_executed_notebook_by_the_handle(ran):
 def test_parameters_lie_in_no_layer(ran):
     executed, _, _ = ran
     assert executed.job.report.kind == "notebook"
-    from fairing import start
+    from fairing.api import start
     from fairing.capture import ipynb
 
     source = ipynb.read(executed.path.with_name("work.ipynb"))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairing.config.options import NAMES, octets, options
 from fairing.errors import ConfigError
-from fairing.options import NAMES, octets, options
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What nouns say of themselves, in logs and in tracebacks."""
 
 import fairing
-from fairing.options import options
+from fairing.config.options import options
 from fairing.recipe.text import text
 from fairing.spec import BuiltImage, Entry, Image, Recipe, Target, Workload
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import fairing
-from fairing import state, storage
+from fairing import state
+from fairing.api import storage
 from fairing.errors import BuildError
 from fairing.oci import layout, store
 from fairing.oci.complete import complete
@@ -164,7 +165,8 @@ def test_prune_waits_for_a_build_and_says_so(tmp_path):
 
 PRUNE = """
 import sys
-from fairing import state, storage
+from fairing import state
+from fairing.api import storage
 from fairing.testing import builds
 builds._counted(int(sys.argv[1]), str(state.home()))
 storage.prune(keep=0, older_than=0)

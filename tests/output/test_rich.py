@@ -35,7 +35,7 @@ def test_an_exception_is_raised_as_its_own_type_with_the_lines_of_the_run_and_no
     assert "raise Mine('too deep', depth)" in shown
     assert shown.count("too deep', 4") == 1
     assert f'File "In[{defined}]", line 3, in g' in shown
-    assert "fairing/" not in shown and "api.py" not in shown
+    assert "fairing/" not in shown and "train.py" not in shown
     caught = kernel.run(
         "try:\n    fairing.train(g, (4,))\nexcept Mine as error:\n    print(type(error) is Mine, error.args)"
     )

@@ -50,4 +50,4 @@ def test_a_saved_notebook_keeps_the_traceback_of_the_run(saved):
     (error,) = [output for output in saved.cells[3].outputs if output.output_type == "error"]
     assert error.ename == "KeyError" and error.evalue == "'depth'"
     shown = "\n".join(error.traceback)
-    assert "in bad" in shown and "fairing/" not in shown and "api.py" not in shown
+    assert "in bad" in shown and "fairing/" not in shown and "train.py" not in shown

@@ -3,8 +3,8 @@
 import pytest
 
 from fairing.capture.requirements import stated
+from fairing.config.options import Options, options
 from fairing.errors import DependencyError
-from fairing.options import Options, options
 
 
 def read(folder, *requirements, groups=()):

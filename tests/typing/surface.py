@@ -58,7 +58,7 @@ fairing.remote(workerz=2)  # type: ignore[call-overload]
 fairing.use(memory=2**30, workers=2)
 
 # The rest of the public names.
-assert_type(fairing.jobs(), fairing.runs.Jobs)
+assert_type(fairing.jobs(), fairing.api.runs.Jobs)
 assert_type(fairing.attach("local://train-1f3a"), fairing.Job)
 assert_type(fairing.doctor().good, bool)
 fairing.settings(workers=2)

@@ -9,7 +9,7 @@ import jedi
 import pytest
 
 import fairing
-from fairing.options import ABOUT, NAMES, Given
+from fairing.config.options import ABOUT, NAMES, Given
 from fairing.verbs import VERBS
 
 VERBS_OF_THE_API = ["train", "submit", "run_notebook", "run_script", "run_cell", "preview", "build", "remote", "use"]

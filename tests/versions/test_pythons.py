@@ -16,7 +16,7 @@ TESTS = (
     "tests/contracts/test_builder_contract.py",
     "tests/contracts/test_deployer_contract.py",
     "tests/deployers",
-    "tests/job",
+    "tests/run",
     "tests/oci",
     "tests/recipe",
     "tests/runtime",

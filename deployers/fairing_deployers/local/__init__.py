@@ -6,7 +6,7 @@ asked of a run is read from there, so any process of this user can ask.
     room       what this machine has room for          folder     which runs there are, and how each is
     start      lays out a run and starts it            streams    follows one
 
-What any deployer does that runs layers on a folder is in ``fairing.run_folder`` and ``fairing.run_streams``.
+What any deployer does that runs layers on a folder is in ``fairing.run.folder`` and ``fairing.run.streams``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import re
 import secrets
 import time
 
-from fairing import run_folder, state
+from fairing import state
 from fairing.events import Event, FileInfo, Source, Stamp, Status
 from fairing.ports import Reporter, Stream
+from fairing.run import folder as run_folder
 from fairing.spec import BuiltImage, Destination, Handle, Target, Workload
 from fairing_deployers.local import folder as folders
 from fairing_deployers.local import room

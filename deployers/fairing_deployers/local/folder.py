@@ -12,10 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fairing import run_folder, state
+from fairing import state
 from fairing.errors import DeployError
 from fairing.events import FINAL, Source, Stamp, Status
 from fairing.oci.locks import held
+from fairing.run import folder as run_folder
 from fairing.runtime import cgroup
 from fairing.spec import Handle
 

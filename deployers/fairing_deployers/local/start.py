@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fairing import run_folder
 from fairing.errors import CapacityError, DeployError
+from fairing.run import folder as run_folder
 from fairing.runtime import cgroup
 from fairing.spec import BuiltImage, Workload
 from fairing_deployers.local import room

@@ -11,7 +11,7 @@ from pathlib import Path
 from fairing.events import Event
 from fairing.oci import locks
 from fairing.ports import Stream
-from fairing.run_streams import Log
+from fairing.run.streams import Log
 from fairing_deployers.local import folder as folders
 
 

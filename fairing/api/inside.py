@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from fairing.errors import ConfigError
 from fairing.events import Event, FileInfo, Phase, Source, Stamp, Status
-from fairing.job import Job
+from fairing.run.job import Job
 from fairing.shell import current
 from fairing.spec import Handle
 
 if TYPE_CHECKING:
-    from fairing.notebook import Executed
+    from fairing.run.notebook import Executed
 
 RUN = "FAIRING_RUN"
 """The variable that every run has: its name."""
@@ -77,7 +77,7 @@ def notebook(path: object) -> Executed:
     """
     mine = os.environ.get(NOTEBOOK)
     if mine is not None and (path is None or PurePath(str(path)).name == mine):
-        from fairing.notebook import Executed
+        from fairing.run.notebook import Executed
 
         return Executed(None)
     raise ConfigError(

@@ -9,15 +9,16 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from fairing import failures, plugins, results, state
+from fairing import plugins, state
+from fairing.config.options import Options
 from fairing.errors import AccessError, ResultRefused
 from fairing.events import FINAL, Event, Failure, FileInfo, Payload, Status
-from fairing.follow import Merged, asynchronously
-from fairing.options import Options
 from fairing.output import card
 from fairing.output.card import Head
 from fairing.output.fold import View, fold
 from fairing.output.show import follow, opened
+from fairing.run import failures, results
+from fairing.run.follow import Merged, asynchronously
 from fairing.shell import execution
 from fairing.spec import Handle, Report
 

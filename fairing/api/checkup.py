@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from fairing import config, plugins, state
+from fairing import plugins, state
+from fairing.config import settings
 from fairing.errors import FairingError
 
 SCARCE = 1 << 30
@@ -89,8 +90,8 @@ def _plugins() -> Iterator[Finding]:
 
 def _settings() -> Iterator[Finding]:
     try:
-        target = next(each for each in config.settings() if each.name == "target")
-        known = config.targets()
+        target = next(each for each in settings.settings() if each.name == "target")
+        known = settings.targets()
     except FairingError as wrong:
         yield Finding("settings", str(wrong), good=False)
         return

@@ -36,7 +36,7 @@ class Log:
     """The events of one replica's log, from its start, then as it grows.
 
     Args:
-        folder: The run's, as ``run_folder.fill`` made it.
+        folder: The run's, as ``folder.fill`` made it.
         log: The file, named for its replica: ``logs/worker-0.log``, or ``logs/worker-0.1.log`` for a second attempt.
         news: Tells of more; it is closed with the log.
         since: Leave out what was said before, in seconds since 1970.

@@ -6,7 +6,7 @@
     run.json   the deployer's own notes; it is written last, and from then on the run is known
 
 ``fill`` makes all but the last. A runner is started by ``python(image) -m fairing.runtime FILE``, with ``environment``
-as its variables and its output in its log; ``replica`` makes that file. ``run_streams`` reads the rest back.
+as its variables and its output in its log; ``replicas`` makes those files. ``streams`` reads the rest back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from fairing import state
 from fairing.errors import DeployError
 from fairing.events import FileInfo
-from fairing.run_streams import Pieces
+from fairing.run.streams import Pieces
 from fairing.spec import BuiltImage, Handle, Workload
 
 _OURS = ("PYTHON", "FAIRING_", "VIRTUAL_ENV", "CONDA_", "_CONDA_", "JPY_", "__PYVENV_LAUNCHER__", "MPLBACKEND")
@@ -38,7 +38,7 @@ def fill(folder: Path, image: BuiltImage, workload: Workload) -> dict[str, Any]:
         workload: How it is run.
 
     Returns:
-        What every runner of the run reads; ``replica`` adds what is one replica's alone.
+        What every runner of the run reads; ``replicas`` adds what is one replica's alone.
 
     Raises:
         DeployError: The image is not one that can be run here.
@@ -65,29 +65,21 @@ def fill(folder: Path, image: BuiltImage, workload: Workload) -> dict[str, Any]:
     return _runner(folder, str(code), image, workload)
 
 
-def replica(folder: Path, runner: dict[str, Any], name: str) -> Path:
-    """Make what is one replica's alone, its spool and its log; return the file that its runner reads.
+def replicas(folder: Path, runner: dict[str, Any], workload: Workload) -> dict[str, Path]:
+    """Make what is each replica's alone, its spool and its log; return the file that its runner reads, by its name.
 
     Args:
         folder: The run's.
         runner: What ``fill`` returned.
-        name: The replica's, of ``replicas``.
+        workload: The replicas are its groups', the first first: ``worker-0``, ``worker-1``.
     """
-    spool, file = folder / "spool" / name, folder / "spool" / f"{name}.json"
-    spool.mkdir(mode=0o700)
-    write(folder / "logs" / f"{name}.log", b"")
-    write(file, json.dumps({**runner, "source": name, "spool": str(spool), "key": str(folder / "key")}).encode())
-    return file
-
-
-def replicas(workload: Workload) -> tuple[str, ...]:
-    """Return the names of a workload's replicas, the first first.
-
-    Example:
-        >>> replicas(Workload("train"))
-        ('worker-0',)
-    """
-    return tuple(f"{group.role}-{index}" for group in workload.groups for index in range(group.count))
+    names = [f"{group.role}-{index}" for group in workload.groups for index in range(group.count)]
+    files = {name: folder / "spool" / f"{name}.json" for name in names}
+    for name, file in files.items():
+        (spool := folder / "spool" / name).mkdir(mode=0o700)
+        write(folder / "logs" / f"{name}.log", b"")
+        write(file, json.dumps({**runner, "source": name, "spool": str(spool), "key": str(folder / "key")}).encode())
+    return files
 
 
 def python(image: BuiltImage) -> str:

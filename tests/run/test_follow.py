@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from fairing.events import Source, Stamp, Text
-from fairing.follow import ROOM, Merged, follow
+from fairing.run.follow import ROOM, Merged, follow
 
 
 class Pipe:

@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from fairing import api
+from fairing.api import train as api
+from fairing.config.options import Dependencies, Limits, OnInterrupt, Texts, Variables, options, said, verb
 from fairing.errors import CaptureError
-from fairing.job import Job
-from fairing.options import Dependencies, Limits, OnInterrupt, Texts, Variables, options, said, verb
+from fairing.run.job import Job
 from fairing.spec import Image, Target
 
 P = ParamSpec("P")

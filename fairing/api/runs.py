@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from html import escape
 
-from fairing import config, inside, plugins, state
+from fairing import plugins, state
+from fairing.api import inside
+from fairing.config import settings
+from fairing.config.options import Options
 from fairing.errors import FairingError
-from fairing.job import Job
-from fairing.options import Options
+from fairing.run.job import Job
 from fairing.spec import Handle, Target
 
 
@@ -78,7 +80,7 @@ def jobs(target: Target | str | None = None) -> Jobs:
     """
     if inside.here({"target": target}):
         return Jobs()  # what was started here was done in place
-    there, _ = config.settle(Options(target=target))
+    there, _ = settings.settle(Options(target=target))
     return Jobs(Job(handle) for handle in plugins.deployer(there.deployer).list(there))
 
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fairing.config.options import NAMES, Options, nearest, options
 from fairing.errors import ConfigError
-from fairing.options import NAMES, Options, nearest, options
 from fairing.spec import Target
 
 LARGEST = 1 << 20

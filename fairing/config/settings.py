@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from fairing import toml
-from fairing.errors import ConfigError
-from fairing.options import (
+from fairing.config import toml
+from fairing.config.options import (
     LISTS,
     NAMES,
     Dependencies,
@@ -27,6 +26,7 @@ from fairing.options import (
     said,
     verb,
 )
+from fairing.errors import ConfigError
 from fairing.spec import Image, Target
 
 BUILT_IN: Mapping[str, Target] = {

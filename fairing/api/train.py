@@ -1,6 +1,7 @@
 """The verbs, as a person types them: each is a capture, and one way through the stages.
 
-Every verb spells out every option of ``fairing.options``, so that an editor shows them; a test holds them together.
+Every verb spells out every option of ``fairing.config.options``, so that an editor shows them; a test holds them
+together.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ from collections.abc import Callable, Coroutine, Mapping, MutableMapping, Sequen
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from fairing import inside
-from fairing.job import Job
-from fairing.options import Dependencies, Given, Limits, OnInterrupt, Texts, Variables, said, verb
+from fairing.api import inside
+from fairing.api.start import shown, shown_notebook, start, take, take_cell
+from fairing.config.options import Dependencies, Given, Limits, OnInterrupt, Texts, Variables, said, verb
+from fairing.run.job import Job
 from fairing.spec import Image, Target
-from fairing.start import shown, shown_notebook, start, take, take_cell
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from fairing.notebook import Executed
+    from fairing.run.notebook import Executed
 
 R = TypeVar("R")
 

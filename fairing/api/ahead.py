@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
-from fairing.options import Dependencies, Limits, OnInterrupt, Texts, Variables, said, verb
+from fairing.api.start import make, previewed, take
+from fairing.config.options import Dependencies, Limits, OnInterrupt, Texts, Variables, said, verb
 from fairing.spec import BuiltImage, Image, Report, Target
-from fairing.start import make, previewed, take
 
 
 @verb

@@ -13,7 +13,7 @@ import pytest
 import fairing
 from fairing import errors
 from fairing.events import Files, Payload, Result, Source, Status, Text
-from fairing.results import fetch, load
+from fairing.run.results import fetch, load
 
 
 def test_a_value_comes_back_also_when_it_is_large():

@@ -16,9 +16,9 @@ import nbformat
 from fairing import plugins, state
 from fairing.errors import CellFailed, ConfigError, FairingError
 from fairing.events import CellStatus, Clear, Display, Event, Failure, Text
-from fairing.failures import Hint
-from fairing.job import Beats, Job
 from fairing.output.notebook import NotebookSink
+from fairing.run.failures import Hint
+from fairing.run.job import Beats, Job
 from fairing.spec import Handle, Report
 from fairing.words import sentence
 

@@ -5,8 +5,8 @@ import pytest
 import fairing
 from fairing import errors
 from fairing.events import Failure, Source, Stamp, Status, Text
-from fairing.failures import error
 from fairing.output.fold import View, fold
+from fairing.run.failures import error
 from fairing.spec import Handle
 
 HANDLE = Handle("local", ("train-1",))

@@ -10,19 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from fairing import config, plugins, state
+from fairing import plugins, state
 from fairing.capture import ipynb, journal
 from fairing.capture.ipynb import Source
+from fairing.config import settings
+from fairing.config.options import Options, octets, options
 from fairing.errors import CaptureError, ConfigError
-from fairing.job import Job, bring
-from fairing.options import Options, octets, options
 from fairing.output.card import Head
 from fairing.output.show import follow, in_notebook, opened, say
 from fairing.ports import Reporter
+from fairing.run.job import Job, bring
 from fairing.spec import BuiltImage, Captured, Group, Image, Report, Resources, Target, Workload
 
 if TYPE_CHECKING:
-    from fairing.notebook import Executed
+    from fairing.run.notebook import Executed
 
 Taken: TypeAlias = tuple[Captured, Target, Options]
 
@@ -125,7 +126,7 @@ def shown_notebook(
     given: Mapping[str, Any],
 ) -> Executed:
     """Launch a notebook, show how far it is until it ends, and return it as it was executed."""
-    from fairing import notebook
+    from fairing.run import notebook
 
     if path is None:
         journal.start()
@@ -198,7 +199,9 @@ def launched(captured: Captured, target: Target, settled: Options, report: Repor
     from fairing import launch  # here, since inside a run the verbs work without what the stages need
 
     if captured.document is not None:
-        from fairing.notebook import NotebookJob  # before the run starts: an interrupted import would leave it alone
+        from fairing.run.notebook import (
+            NotebookJob,  # before the run starts: an interrupted import would leave it alone
+        )
 
     handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, report)
     state.record(str(handle))
@@ -239,7 +242,7 @@ def _hint(missing: str) -> str:
 
 def _settle(given: Options, document: Options | None = None) -> tuple[Target, Options]:
     """Settle the options, and refuse a target that nothing installed can serve before anything is captured."""
-    target, settled = config.settle(given, document)
+    target, settled = settings.settle(given, document)
     plugins.deployer(target.deployer)
     plugins.builder(target.builder)
     return target, settled
