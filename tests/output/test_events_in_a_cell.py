@@ -115,7 +115,7 @@ def test_every_kind_of_event_can_be_shown(events):
 
 
 def test_a_card_whose_run_never_started_ends_red_and_an_interrupt_is_one_line(events):
-    names = ("output.show import opened", "options import Options", "errors import BuildError")
+    names = ("output.show import opened", "config.options import Options", "errors import BuildError")
     code = "".join(f"from fairing.{name}\n" for name in names)
     failed = events.run(code + "with opened(Head('f'), Options()):\n    raise BuildError('No room.')")
     assert "failed" in failed.cards[0]["text/plain"] and failed.error["traceback"] == ["BuildError: No room."]
