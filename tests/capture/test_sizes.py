@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from fairing.capture import pickled
@@ -181,7 +181,7 @@ def test_functions_in_containers_are_looked_into():
     assert "table" in listed(capture(lambda: several[0]()))
 
 
-_UNTIMED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+_SIXTY = settings(max_examples=60)
 _DATA = some.recursive(
     some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text() | some.binary(),
     lambda inner: some.lists(inner) | some.dictionaries(some.text(), inner) | some.tuples(inner, inner),
@@ -189,7 +189,7 @@ _DATA = some.recursive(
 )
 
 
-@_UNTIMED
+@_SIXTY
 @given(some.dictionaries(some.text(), _DATA))
 def test_whatever_is_measured_loads_as_it_was(values):
     taken = pickled.take(values, "values", values)
@@ -197,7 +197,7 @@ def test_whatever_is_measured_loads_as_it_was(values):
     assert [each.name for each in taken.globals] == list(values)
 
 
-@_UNTIMED
+@_SIXTY
 @given(_DATA)
 def test_measuring_a_part_twice_changes_nothing(value):
     assert pickle.loads(pickled.take([value, value], "both", {"a": value, "b": value}).data) == [value, value]

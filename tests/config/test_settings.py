@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -199,7 +199,7 @@ lines = st.sampled_from(
 
 
 @given(st.lists(lines, max_size=6).map("\n".join).map(str.encode) | st.binary(max_size=40))
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@hypothesis_settings(max_examples=200)
 def test_any_file_of_settings_is_read_or_refused_in_a_sentence(project, data):
     (project / "fairing.toml").write_bytes(data)
     try:

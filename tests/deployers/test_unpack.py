@@ -1,5 +1,6 @@
 """Unpacking trusts no archive: what leads out is refused, and nothing is left of what was refused."""
 
+import errno
 import gzip
 import io
 import os
@@ -7,7 +8,7 @@ import stat
 import tarfile
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairing.errors import BuildError
@@ -141,7 +142,16 @@ ENTRIES = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def turns(path):
+    """Whether a link leads back to itself, so nowhere; ``realpath`` may follow such a one out (``a`` → ``a//a``)."""
+    try:
+        path.stat()
+    except OSError as wrong:
+        return wrong.errno == errno.ELOOP
+    return False
+
+
+@settings(max_examples=150)
 @given(st.lists(st.lists(ENTRIES, max_size=6), min_size=1, max_size=2), st.data())
 def test_no_archive_writes_or_points_outside(tmp_path_factory, layers, data):
     place = tmp_path_factory.mktemp("unpack")
@@ -160,10 +170,10 @@ def test_no_archive_writes_or_points_outside(tmp_path_factory, layers, data):
     assert {each.name for each in place.iterdir()} <= {"deep", "blob-0", "blob-1"}
     assert {each.name for each in (place / "deep").iterdir()} <= {"into"}
     for path in into.rglob("*"):
-        assert os.path.realpath(path).startswith(str(into)), path
+        assert turns(path) or os.path.realpath(path).startswith(str(into)), path
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=2000))
 def test_whatever_the_bytes_are_the_error_is_ours(tmp_path_factory, content):
     place = tmp_path_factory.mktemp("bytes")

@@ -51,7 +51,7 @@ LIKELY = some.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(LIKELY | JSON)
 def test_any_json_is_a_notebook_or_is_refused_in_words(tmp_path_factory, document):
     path = tmp_path_factory.getbasetemp() / "fuzzed.ipynb"
@@ -68,7 +68,7 @@ def test_any_json_is_a_notebook_or_is_refused_in_words(tmp_path_factory, documen
     assert json.dumps(again, sort_keys=True) == json.dumps(source.notebook, sort_keys=True)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(some.binary(max_size=200))
 def test_any_bytes_are_a_notebook_or_are_refused_in_words(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "bytes.ipynb"

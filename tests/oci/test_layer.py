@@ -9,7 +9,7 @@ import tarfile
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairing.errors import BuildError
@@ -158,7 +158,7 @@ _CONTENTS = st.binary(max_size=2000)
 _MODES = st.integers(0, 0o777)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(_PATHS, st.tuples(_CONTENTS, _MODES), max_size=8), st.randoms(use_true_random=False))
 def test_any_files_come_back_as_they_were(files, shuffled):
     entries = [File(path, content, mode) for path, (content, mode) in files.items()]
@@ -180,7 +180,7 @@ def test_any_files_come_back_as_they_were(files, shuffled):
     assert found == files
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(st.dictionaries(_PATHS, _CONTENTS, min_size=1, max_size=5))
 def test_any_layer_is_unpacked_by_tar(tmp_path_factory, files):
     tar = needs("tar")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairing.errors import RegistryError
@@ -16,9 +16,7 @@ from tests.registry import servers
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 SCHEDULES = st.lists(st.sampled_from([None, *servers.FAULTS]), max_size=24)
-TRIES = settings(
-    max_examples=120, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+TRIES = settings(max_examples=120, database=None)
 numbers = itertools.count()
 
 
