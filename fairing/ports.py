@@ -56,8 +56,8 @@ class Builder(Protocol):
 class Deployer(Protocol):
     """Runs images, and answers for the runs by their handles alone."""
 
-    takes: Destination
-    """Where it wants to find an image."""
+    takes: frozenset[Destination]
+    """Where it can find an image."""
 
     def check(self, workload: Workload, target: Target) -> None:
         """Raise what would go wrong, before anything is built.

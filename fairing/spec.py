@@ -147,9 +147,9 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """The image to start from; ``host`` is this machine's own interpreter."""
+    """The image to start from: ``host`` is this machine's own interpreter; where none is named, what fits the target."""
 
-    base: str = "host"
+    base: str = ""
     apt: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
@@ -210,7 +210,19 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class BuiltImage:
-    """An image by digest, and where it can be had: a reference in a registry, or layers on this machine."""
+    """An image by digest, and where it can be had: a reference in a registry, or layers on this machine.
+
+    Args:
+        digest: Of its manifest.
+        entry: Where the run starts.
+        python: The run's Python version.
+        ref: Its name in a registry, with the digest.
+        layers: Its layers, where they are on this machine.
+        roots: Folders of the code layer that go on ``sys.path``.
+        env: Its environment.
+        data: Files of the code layer that also lie in the run's working folder.
+        mounts: Files that are not in it and that the deployer puts beside it: ``code.tar.gz``, ``fairing.zip``.
+    """
 
     digest: str
     entry: Entry
@@ -220,6 +232,7 @@ class BuiltImage:
     roots: tuple[str, ...] = ("",)
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     data: tuple[str, ...] = ()
+    mounts: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +310,10 @@ class Target:
         object.__setattr__(self, "deployer", deployer)
         object.__setattr__(self, "builder", builder)
         object.__setattr__(self, "options", (*options, *defaults.items()))
+
+    def option(self, name: str) -> Any:
+        """Return an option that holds there, or ``None``."""
+        return dict(self.options).get(name)
 
 
 @dataclass(frozen=True, slots=True)

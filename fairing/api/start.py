@@ -172,7 +172,7 @@ def head(captured: Captured, target: Target, settled: Options) -> Head:
 
 def image(settled: Options) -> Image:
     """Return the image that the options name."""
-    return settled.image if isinstance(settled.image, Image) else Image(settled.image or "host")
+    return settled.image if isinstance(settled.image, Image) else Image(settled.image or "")
 
 
 def workload(captured: Captured, settled: Options) -> Workload:

@@ -40,6 +40,9 @@ class Options:
     target: Target | str | None = _option(None, "where to run: local, or a target of your settings")
     deployer: str | None = _option(None, "the deployer, instead of the target's")
     builder: str | None = _option(None, "the builder, instead of the target's")
+    repository: str | None = _option(None, "where images are pushed, such as registry.example.com/team/fairing")
+    context: str | None = _option(None, "the cluster, as your kubeconfig names it")
+    namespace: str | None = _option(None, "the namespace of the cluster")
     image: Image | str | None = _option(None, "the image to start from")
     requirements: tuple[str, ...] | None = _option(None, "packages to install (a list), or a file that lists them")
     groups: tuple[str, ...] | None = _option(None, "dependency groups of pyproject.toml to install")
@@ -81,6 +84,9 @@ class Given(TypedDict, total=False):
     target: Target | str | None
     deployer: str | None
     builder: str | None
+    repository: str | None
+    context: str | None
+    namespace: str | None
     image: Image | str | None
     requirements: Texts
     groups: Texts
@@ -109,6 +115,9 @@ class Given(TypedDict, total=False):
 
 NAMES = tuple(each.name for each in fields(Options))
 ABOUT: Mapping[str, str] = {each.name: each.metadata["about"] for each in fields(Options)}
+
+PLACES = ("repository", "context", "namespace")
+"""Options that say where something is: builders and deployers find them in the target."""
 
 LISTS = frozenset({"requirements", "groups", "include", "allow", "secrets", "outputs"})
 NUMBERS: Mapping[str, type] = {

@@ -15,6 +15,7 @@ from fairing.config import toml
 from fairing.config.options import (
     LISTS,
     NAMES,
+    PLACES,
     Dependencies,
     Limits,
     OnInterrupt,
@@ -63,6 +64,9 @@ def use(
     target: Target | str | None = None,
     deployer: str | None = None,
     builder: str | None = None,
+    repository: str | None = None,
+    context: str | None = None,
+    namespace: str | None = None,
     image: Image | str | None = None,
     requirements: Texts = None,
     groups: Texts = None,
@@ -118,10 +122,10 @@ def settle(given: Options, document: Options | None = None) -> tuple[Target, Opt
     settled = Options()
     for _, layer in layers:
         settled = settled.over(layer)
-    return (
-        Target(target.name, settled.deployer or target.deployer, settled.builder or target.builder, target.options),
-        settled,
-    )
+    places = {name: value for name in PLACES if (value := getattr(settled, name)) is not None}
+    merged = {**dict(target.options), **places}
+    builder, deployer = settled.builder or target.builder, settled.deployer or target.deployer
+    return Target(target.name, deployer, builder, tuple(merged.items())), settled
 
 
 def settings(**given: Any) -> Settings:

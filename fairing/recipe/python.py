@@ -1,4 +1,4 @@
-"""The Python of a run: this one, while the base is ``host``."""
+"""The Python of a run: this one, where it runs on this machine; else that of the image it starts from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from fairing.errors import BuildError
-from fairing.spec import Bundle, Image
+from fairing.spec import Bundle, Destination, Image
 
 
 def platform() -> str:
@@ -40,11 +40,16 @@ def minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def check(bundle: Bundle, image: Image) -> None:
-    """Refuse an image that cannot be started from, and a Python that is not the code's.
+def base(bundle: Bundle, image: Image, to: Destination) -> tuple[str, str]:
+    """Return the image that a run starts from, and its platform.
+
+    Args:
+        bundle: What was captured.
+        image: What was asked for; where it names none, the official Python image of the bundle's minor version.
+        to: Where the image is to be found.
 
     Raises:
-        BuildError: The image is not this machine's interpreter, or the code was captured under another Python.
+        BuildError: It cannot be started from there, or the code was captured under another Python.
     """
     here = machine.python_version()
     if minor(bundle.python) != minor(here):
@@ -53,19 +58,27 @@ def check(bundle: Bundle, image: Image) -> None:
             why="Bytecode and pickles are made for one minor version.",
             fix=f"Capture it under Python {minor(here)}.",
         )
+    if to == "layers" and image.base in {"", "host"}:
+        return "host", platform()
     if image.base == "host":
-        return
+        raise BuildError(
+            "image='host' is this machine's own Python, which no other machine has.",
+            fix=f"Leave image out for python:{minor(bundle.python)}-slim, or name one.",
+        )
     named = re.search(r"python[:/@-]?(\d+\.\d+)", os.fspath(image.base))
-    other = named and named[1] != minor(bundle.python)
-    raise BuildError(
-        f"The image {image.base!r} cannot be started from here.",
-        why=f"It has Python {named[1]}, and this kernel has {bundle.python}."
-        if named and other
-        else "A run on this machine uses this machine's own Python; other images need a target with a registry.",
-        fix=f"Leave image out, or use a kernel with Python {named[1]}."
-        if named and other
-        else "Leave image out, or use image='host'.",
-    )
+    if named and named[1] != minor(bundle.python):
+        raise BuildError(
+            f"The image {image.base!r} cannot be started from here.",
+            why=f"It has Python {named[1]}, and this kernel has {bundle.python}.",
+            fix=f"Leave image out, or use a kernel with Python {named[1]}.",
+        )
+    if to == "layers":
+        raise BuildError(
+            f"The image {image.base!r} cannot be started from here.",
+            why="A run on this machine uses this machine's own Python; other images need a target with a registry.",
+            fix="Leave image out, or use image='host'.",
+        )
+    return image.base or f"python:{minor(bundle.python)}-slim", "linux/amd64"
 
 
 _PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "x86": "386"}

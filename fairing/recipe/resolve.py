@@ -12,10 +12,10 @@ from fairing.environment.index import canonical, distributions
 from fairing.events import Source, Stamp, Text
 from fairing.ports import Reporter
 from fairing.recipe import installed, python
-from fairing.spec import Bundle, Image, Recipe, Target
+from fairing.spec import Bundle, Destination, Image, Recipe
 
 
-def resolve(bundle: Bundle, image: Image, target: Target, report: Reporter | None = None) -> Recipe:
+def resolve(bundle: Bundle, image: Image, to: Destination, report: Reporter | None = None) -> Recipe:
     """Return the recipe of a bundle on an image.
 
     What was stated and is not what is installed is resolved, and then all of it, since the parts have to fit together.
@@ -23,14 +23,14 @@ def resolve(bundle: Bundle, image: Image, target: Target, report: Reporter | Non
     Args:
         bundle: What was captured.
         image: The image to start from.
-        target: Where it is to run.
+        to: Where the image is to be found: as ``layers`` it runs on this machine, by this machine's own Python.
         report: Where to say what the reader should know of, such as an installed file that was changed.
 
     Raises:
         BuildError: The image cannot be started from, or has another Python than the code.
         DependencyError: What is required cannot be had.
     """
-    python.check(bundle, image)
+    base, platform = python.base(bundle, image, to)
     stated = _names(bundle.explicit)
     source: Literal["installed", "resolved"] = "resolved"
     if bundle.dependencies == "installed" and stated is not None:
@@ -40,10 +40,10 @@ def resolve(bundle: Bundle, image: Image, target: Target, report: Reporter | Non
             if report:
                 report(Text(Stamp(Source("build"), time.time()), f"{warning}\n", "stderr"))
     else:
-        lock = _resolved(bundle)
+        lock = _resolved(bundle, platform)
     return Recipe(
-        base="host",
-        platform=python.platform(),
+        base=base,
+        platform=platform,
         python=bundle.python,
         lock=lock,
         source=source,
@@ -86,7 +86,7 @@ def _names(explicit: Iterable[str]) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _resolved(bundle: Bundle) -> str:
+def _resolved(bundle: Bundle, platform: str) -> str:
     """Resolve what is stated and what the code was seen to need, at the versions that are installed."""
     from fairing.recipe import uv  # here, since most runs take what is installed
 
@@ -106,7 +106,7 @@ def _resolved(bundle: Bundle) -> str:
     question = uv.Question(
         tuple(sorted({*explicit, *seen, *behind})),
         tuple(sorted(constraints)),
-        python.platform(),
+        platform,
         bundle.python,
         _indexes(bundle),
         tuple(option.removeprefix(_HASH) for option in bundle.indexes if option.startswith(_HASH)),

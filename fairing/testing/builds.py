@@ -47,7 +47,7 @@ def sample(folder: Path, code: bytes = b"print('hello')\n") -> Recipe:
     )
     entry = Entry("script", "main.py", hashlib.sha256(code).hexdigest(), "main.py")
     bundle = Bundle(entry, files, ("cloudpickle",), (), platform.python_version())
-    return resolve(bundle, Image(env=(("DEPTH", "8"),)), target("any"))
+    return resolve(bundle, Image(env=(("DEPTH", "8"),)), "layers")
 
 
 def target(builder: str) -> Target:

@@ -179,9 +179,9 @@ def target(name: str) -> Target:
     """Return a target with this deployer, and an installed builder that makes what it takes."""
     takes = plugins.deployer(name).takes
     for builder in plugins.installed(plugins.BUILDERS):
-        if takes in plugins.builder(builder).makes:
+        if takes & plugins.builder(builder).makes:
             return Target("contract", name, builder)
-    raise PluginError(f"No installed builder makes what the deployer {name!r} takes ({takes}).")
+    raise PluginError(f"No installed builder makes what the deployer {name!r} takes ({', '.join(sorted(takes))}).")
 
 
 def elsewhere(handle: Handle) -> list[list[str]]:

@@ -24,7 +24,7 @@ end=succeeded; for pid in $pids; do wait $pid || end=failed; done; echo $end > e
 
 
 class Stranger:
-    takes = "layers"
+    takes = frozenset({"layers"})
 
     def check(self, workload, target):
         pass

@@ -23,7 +23,7 @@ from fairing.recipe.resolve import resolve
 said = []
 def recipe(*requires, explicit=(), **more):
     bundle = Bundle(Entry("function", "entry.pkl", "0", "f"), (), requires, explicit, platform.python_version(), **more)
-    return resolve(bundle, Image(), Target("local", "local", "append"), said.append)
+    return resolve(bundle, Image(), "layers", said.append)
 def make(recipe, folder="tree"):
     made = pathlib.Path(folder).absolute()
     made.mkdir()

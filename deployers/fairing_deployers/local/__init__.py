@@ -27,7 +27,7 @@ from fairing_deployers.local import room
 class LocalDeployer:
     """Supervised process trees on this machine."""
 
-    takes: Destination = "layers"
+    takes: frozenset[Destination] = frozenset({"layers"})
 
     def check(self, workload: Workload, target: Target) -> None:
         """Refuse what processes of this machine cannot be given."""
