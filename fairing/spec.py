@@ -147,7 +147,7 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """The image to start from: ``host`` is this machine's own interpreter; where none is named, what fits the target."""
+    """The image to start from: ``host`` is this machine's own interpreter; none is what fits the target."""
 
     base: str = ""
     apt: tuple[str, ...] = ()
