@@ -43,9 +43,9 @@ def new(bundle: Bundle, image: Image, target: Target) -> tuple[tuple[str, str], 
     from fairing.recipe import text, tree  # what they need for making one is not needed for a launch that makes none
 
     code = f"{counted(len(bundle.files), 'file')}, {size(sum(file.size() for file in bundle.files))}"
-    if asks_uv(bundle):
-        return (("dependencies", "found by uv before the run"), ("code", code))
     *_, to = _met(target)
+    if asks_uv(bundle, to):
+        return (("dependencies", "found by uv before the run"), ("code", code))
     recipe = resolve(bundle, image, to)
     state = "ready" if store.has_tree(tree.key(recipe)) else "to be made"
     return (("dependencies", f"{counted(len(text.packages(recipe)), 'package')}, {state}"), ("code", code))

@@ -171,6 +171,8 @@ class Recipe:
         roots: Folders of the code layer that go on ``sys.path``.
         data: Files of the code layer that also lie in the run's working folder, at the same path.
         indexes: Where uv looks for what is resolved, besides where pip does; no part of the key.
+        libc: The C library that what is resolved has to fit, such as ``"glibc 2.31"`` or ``"musl 1.2"``; none is this
+            machine's.
     """
 
     base: str
@@ -185,6 +187,7 @@ class Recipe:
     roots: tuple[str, ...] = ("",)
     data: tuple[str, ...] = ()
     indexes: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    libc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,9 +287,33 @@ class Workload:
     secrets: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class RegistryRule:
+    """How one registry is spoken to, where that is not by HTTPS and the system's certificates.
+
+    Args:
+        registry: Its name, as in an image's name; ``docker.io`` is Docker Hub.
+        insecure: Whether it is spoken to over plain HTTP.
+        ca: A file of certificates that are trusted for it, besides the system's.
+        mirror: Where its images are looked for first: a registry, or a place in one.
+    """
+
+    registry: str
+    insecure: bool = False
+    ca: str | None = None
+    mirror: str | None = None
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class Target:
     """A named place to run: which deployer, which builder, and options that hold there unless said otherwise.
+
+    Args:
+        name: What people call it.
+        deployer: What runs images there.
+        builder: What makes them.
+        options: Options that hold there; they may be written as keywords too.
+        registries: How registries are spoken to.
 
     Example:
         >>> Target("small", memory="2Gi").options
@@ -297,6 +324,7 @@ class Target:
     deployer: str
     builder: str
     options: tuple[tuple[str, Any], ...] = field(repr=False)
+    registries: tuple[RegistryRule, ...] = field(repr=False)
 
     def __init__(
         self,
@@ -304,12 +332,14 @@ class Target:
         deployer: str = "local",
         builder: str = "append",
         options: tuple[tuple[str, Any], ...] = (),
+        registries: tuple[RegistryRule, ...] = (),
         **defaults: Any,
     ) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "deployer", deployer)
         object.__setattr__(self, "builder", builder)
         object.__setattr__(self, "options", (*options, *defaults.items()))
+        object.__setattr__(self, "registries", registries)
 
     def option(self, name: str) -> Any:
         """Return an option that holds there, or ``None``."""

@@ -1,7 +1,8 @@
 """Builds images without a daemon: each layer is written by content, and only what is new is made.
 
 Bottom to top: dependencies | fairing itself | large files | code. The two lowest are folders that are used in place on
-this machine; their blobs are written when something needs them (``fairing.api.storage.export``).
+this machine; their blobs are written when something needs them: an export, or a push (``pushed``), where all of it
+stands on a base image.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ MOST = 60
 class AppendBuilder:
     """Dependencies, fairing itself, large files and code: appended to the base."""
 
-    makes: frozenset[Destination] = frozenset({"layers"})
+    makes: frozenset[Destination] = frozenset({"layers", "registry"})
 
     def check(self, recipe: Recipe, target: Target) -> None:
-        """Refuse what needs a command to run inside the image.
+        """Refuse what needs a command to run inside the image, and what its base or its registry would refuse.
 
         Raises:
-            BuildError: It asks for Debian packages.
+            BuildError: It asks for Debian packages, or the base does not fit.
+            ConfigError: It goes to a registry, and the target has no repository.
         """
         if recipe.apt:
             raise BuildError(
@@ -42,19 +44,30 @@ class AppendBuilder:
                 why="It runs nothing inside the image.",
                 fix=plugins.another(recipe, target),
             )
+        if recipe.base != "host":
+            from fairing_builders import pushed  # here, since a run on this machine needs no registry
+
+            pushed.check(recipe, target)
 
     def build(self, recipe: Recipe, target: Target, to: Destination, report: Reporter) -> BuiltImage:
-        """Make the layers that are missing.
+        """Make the layers that are missing, and push them where they are to be in a registry.
 
         Raises:
+            RegistryError: The registry does not take them.
             BuildError: A file cannot be read or changes meanwhile, or the disk is full.
         """
 
         def say(what: str) -> None:
             report(Status(Stamp(Source("build"), time.time()), "building", what))
 
+        if to == "registry":
+            from fairing_builders import pushed
+
+            with store.using():
+                recipe, base = pushed.ready(recipe, target, say)
+                return pushed.finish(recipe, base, _layers(recipe, report, say), target, say)
         with store.using():
-            layers = [_dependencies(recipe, report, say), _runner(say), *_files(recipe.files, say)]
+            layers = _layers(recipe, report, say)
             image = store.put_image(recipe, layers)
         say(f"image: {image.name}, {_state(image.new)}")
         return BuiltImage(
@@ -69,6 +82,10 @@ class AppendBuilder:
 
 
 Say = Callable[[str], None]
+
+
+def _layers(recipe: Recipe, report: Reporter, say: Say) -> list[Layer]:
+    return [_dependencies(recipe, report, say), _runner(say), *_files(recipe.files, say)]
 
 
 def _dependencies(recipe: Recipe, report: Reporter, say: Say) -> Layer:

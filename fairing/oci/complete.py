@@ -26,7 +26,7 @@ def complete(digest: str) -> str:
         manifest = layout.read(root, digest)
         settings = layout.read(root, manifest["config"]["digest"])
         below = [
-            _packed(kind, manifest["annotations"][f"{config.TREE}{kind}"], manifest["annotations"][config.PYTHON])
+            packed(kind, manifest["annotations"][f"{config.TREE}{kind}"], manifest["annotations"][config.PYTHON])
             for kind in _BELOW
             if f"{config.TREE}{kind}" in manifest["annotations"]
         ]
@@ -36,12 +36,25 @@ def complete(digest: str) -> str:
         return whole
 
 
-def _packed(kind: LayerKind, key: str, python: str) -> Layer:
+def packed(kind: LayerKind, key: str, python: str, interpreter: str = "python") -> Layer:
+    """Return the layer of a folder, written unless it is there.
+
+    Args:
+        kind: What is in it.
+        key: The folder's name among the trees.
+        python: The image's Python version: bytecode is added where it is this one's.
+        interpreter: What the image's Python is called.
+
+    Raises:
+        BuildError: The folder is not there, or the disk is full.
+    """
     with store.using() as root:
         folder = root / "trees" / key
         if not folder.is_dir():
             raise BuildError(f"The {kind} of this image are not on this machine any more.", fix="Build it again.")
         same = python.split(".")[:2] == [str(part) for part in sys.version_info[:2]]
         named = f"{key}-{sys.implementation.cache_tag}" if same else key
-
-        return store.put_entries(root, kind, named, lambda: folders.entries(folder, kind, same)).layer
+        if kind == "dependencies":
+            named += f"-{interpreter}"
+        made = store.put_entries(root, kind, named, lambda: folders.entries(folder, kind, same, interpreter))
+        return made.layer

@@ -2,22 +2,29 @@
 
 local       lists the layers that are blobs, and names the folders that are used in place by annotations
 complete    lists every layer, and is what other tools run
+on a base   lists the base's layers below ours; what the base says of itself holds, as far as its rules go
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairing.oci.layer import PLACES
 from fairing.spec import Layer, LayerKind, Recipe
+
+if TYPE_CHECKING:
+    from fairing.oci.pinned import Pinned
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 INDEX = "application/vnd.oci.image.index.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 TREE = "dev.fairing.tree."
 """Prefix of the annotations that name folders: ``dev.fairing.tree.dependencies``."""
@@ -27,6 +34,13 @@ KIND = "dev.fairing.kind"
 RUN = "dev.fairing.run"
 """The label that says how the image is run: its entry, and its folders of code and data, in JSON."""
 
+BASE_NAME = "org.opencontainers.image.base.name"
+BASE_DIGEST = "org.opencontainers.image.base.digest"
+
+_OF_ANOTHER = ("container", "container_config", "docker_version", "id", "parent")
+"""What Docker noted of how the base itself was made."""
+_REPLACED = ("ArgsEscaped", "Cmd", "Entrypoint", "OnBuild")
+"""A command is that of its entrypoint; a trigger is for a build that starts from an image, not for what comes of it."""
 _EPOCH = "1970-01-01T00:00:00Z"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -51,35 +65,65 @@ def platform(text: str) -> dict[str, str]:
     return dict(zip(("os", "architecture", "variant"), text.split("/"), strict=False))
 
 
-def configuration(recipe: Recipe, layers: Sequence[Layer]) -> dict[str, Any]:
-    """Return the configuration of the image that has these layers, bottom to top."""
-    minor = ".".join(recipe.python.split(".")[:2])
-    site = f"/{PLACES['dependencies']}/lib/python{minor}/site-packages"
-    given = dict(recipe.env)
-    paths = [f"/{PLACES['fairing']}", site, *([given["PYTHONPATH"]] if given.get("PYTHONPATH") else [])]
-    env = {"PATH": _PATH, **given, "PYTHONPATH": ":".join(paths)}
+def configuration(recipe: Recipe, layers: Sequence[Layer], base: Pinned | None = None) -> dict[str, Any]:
+    """Return the configuration of the image that has these layers, bottom to top.
+
+    Args:
+        recipe: What is in it.
+        layers: Its own layers.
+        base: The image below them. Its user, working folder, ports, volumes and all that nobody here knows of are kept,
+            variables and labels too where the recipe has no others; its entrypoint and its command are replaced.
+    """
+    below = {name: value for name, value in (base.config if base else {}).items() if name not in _OF_ANOTHER}
+    settings = {name: value for name, value in (below.get("config") or {}).items() if name not in _REPLACED}
+    labels = {ENTRY: recipe.entry.name, PYTHON: recipe.python, RUN: canonical(_run(recipe)).decode()}
+    diff_ids = below.get("rootfs", {}).get("diff_ids", [])
     return {
-        **platform(recipe.platform),
         "created": _EPOCH,
+        **below,
+        **platform(recipe.platform),
         "config": {
-            "Entrypoint": ["python", "-m", "fairing.runtime"],
-            "Env": [f"{name}={value}" for name, value in sorted(env.items())],
-            "Labels": {ENTRY: recipe.entry.name, PYTHON: recipe.python, RUN: canonical(_run(recipe)).decode()},
+            **settings,
+            "Entrypoint": [base.facts.interpreter if base else "python", "-m", "fairing.runtime"],
+            "Env": [f"{name}={value}" for name, value in sorted(_environment(recipe, settings).items())],
+            "Labels": {**(settings.get("Labels") or {}), **labels},
         },
-        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in _written(layers)]},
-        "history": [_history(layer.kind) for layer in _written(layers)],
+        "rootfs": {"type": "layers", "diff_ids": [*diff_ids, *(layer.diff_id for layer in _written(layers))]},
+        "history": [*_told(below, len(diff_ids)), *(_history(layer.kind) for layer in _written(layers))],
     }
 
 
-def manifest(recipe: Recipe, layers: Sequence[Layer], config: dict[str, Any]) -> dict[str, Any]:
-    """Return the manifest of the image that has these layers, bottom to top; ``config`` is its descriptor."""
-    trees = {f"{TREE}{layer.kind}": layer.key for layer in layers if layer.folder is not None}
+def config_type(base: Pinned | None) -> str:
+    """Return the media type of a configuration: OCI's, or Docker's on an image of Docker's."""
+    return DOCKER_CONFIG if base and base.base.manifest.media_type == DOCKER_MANIFEST else CONFIG
+
+
+def manifest(
+    recipe: Recipe, layers: Sequence[Layer], config: dict[str, Any], base: Pinned | None = None
+) -> dict[str, Any]:
+    """Return the manifest of the image that has these layers, bottom to top.
+
+    Args:
+        recipe: What is in it.
+        layers: Its own layers.
+        config: The descriptor of its configuration.
+        base: The image below them: its layers are described as they were, and ours in its kind, OCI's or Docker's.
+    """
+    below = base.manifest["layers"] if base else []
+    if base and base.base.manifest.media_type == DOCKER_MANIFEST:
+        own = [
+            {"mediaType": DOCKER_LAYER, "digest": layer.digest, "size": layer.size}  # it knows no annotations
+            for layer in _written(layers)
+        ]
+        return {"schemaVersion": 2, "mediaType": DOCKER_MANIFEST, "config": config, "layers": [*below, *own]}
+    trees = {} if base else {f"{TREE}{layer.kind}": layer.key for layer in layers if layer.folder is not None}
+    origin = {BASE_NAME: base.name, BASE_DIGEST: base.base.manifest.digest} if base else {}
     return {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": config,
-        "layers": [_descriptor(layer) for layer in _written(layers)],
-        "annotations": {**trees, ENTRY: recipe.entry.name, PYTHON: recipe.python},
+        "layers": [*below, *(_descriptor(layer) for layer in _written(layers))],
+        "annotations": {**trees, **origin, ENTRY: recipe.entry.name, PYTHON: recipe.python},
     }
 
 
@@ -95,6 +139,27 @@ def completed(
         {**config, "rootfs": rootfs, "history": history},
         {**manifest, "layers": layers, "annotations": annotations},
     )
+
+
+def _environment(recipe: Recipe, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables of an image: the base's, over them the recipe's, and where Python finds what we put in."""
+    place = f"/{PLACES['dependencies']}"
+    minor = ".".join(recipe.python.split(".")[:2])
+    below = dict(each.partition("=")[::2] for each in settings.get("Env") or ())
+    env = {"PATH": _PATH, **below, **dict(recipe.env)}
+    ours = [f"/{PLACES['fairing']}", f"{place}/lib/python{minor}/site-packages"]
+    env["PATH"] = f"{place}/bin:{env['PATH']}"
+    env["PYTHONPATH"] = ":".join([*ours, *([env["PYTHONPATH"]] if env.get("PYTHONPATH") else [])])
+    return env
+
+
+def _told(config: Mapping[str, Any], layers: int) -> list[dict[str, Any]]:
+    """Return the history of a base, with an entry for each layer: some tools leave out what they do not know."""
+    history = list(config.get("history") or ())
+    told = sum(not each.get("empty_layer") for each in history)
+    if told > layers:
+        history, told = [], 0
+    return [*history, *({"created": _EPOCH, "created_by": "base"} for _ in range(layers - told))]
 
 
 def _run(recipe: Recipe) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Settings:
     Args:
         plain: Hosts spoken to over plain HTTP, besides this machine.
         ca: A file of certificates to trust, besides the system's.
+        authorities: Such a file by registry, where one has its own.
         credentials: Who to be, by registry, before what is found on this machine.
         attempts: How often something is asked at most.
         patience: The longest wait that a registry may ask for, in seconds.
@@ -55,6 +56,7 @@ class Settings:
 
     plain: tuple[str, ...] = ()
     ca: str | None = None
+    authorities: Mapping[str, str] = field(default_factory=dict)
     credentials: Mapping[str, Credentials] = field(default_factory=dict, repr=False)
     attempts: int = 5
     patience: float = 120.0
@@ -73,6 +75,7 @@ class Connection:
         self._managers: dict[str | None, PoolManager] = {}
         self._lock = threading.Lock()
         self.host = api_host(registry)
+        self._ca = settings.authorities.get(registry, settings.ca)
         self.base = f"{'http' if plain(self.host, settings.plain) else 'https'}://{self.host}"
         # Docker Hub's name is asked for as people write it; its API's host has no credentials of its own.
         who = lambda repository: find(registry, repository, settings.credentials)  # noqa: E731
@@ -258,12 +261,12 @@ class Connection:
         import ssl
 
         context = ssl.create_default_context()
-        if self.settings.ca:
+        if self._ca:
             try:
-                context.load_verify_locations(self.settings.ca)
+                context.load_verify_locations(self._ca)
             except OSError as wrong:
                 raise RegistryError(
-                    f"There are no certificates to trust in {self.settings.ca}.",
+                    f"There are no certificates to trust in {self._ca}.",
                     why=f"{wrong.strerror or wrong}.",
                     fix="Name a file of certificates in PEM form.",
                 ) from wrong

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +12,14 @@ from fairing.oci.layer import PLACES, Link, order
 from fairing.spec import File, LayerKind
 
 
-def entries(folder: Path, kind: LayerKind, compile_: bool) -> Iterator[File | Link]:
+def entries(folder: Path, kind: LayerKind, compile_: bool, interpreter: str = "python") -> Iterator[File | Link]:
     """Give what is in a tree as a layer has it: sorted, modes 755 and 644, links that stay inside, bytecode of its own.
 
     Args:
         folder: The tree.
         kind: What is in it: what belongs to this machine's interpreter alone is left out of ``"dependencies"``.
         compile_: Whether to add bytecode: the image's Python is the one that runs this.
+        interpreter: What the image's Python is called: scripts start with it.
     """
     found = [file for file in _walk(folder, folder, ()) if not _local(file.path, kind)]
     sources = [
@@ -32,9 +34,25 @@ def entries(folder: Path, kind: LayerKind, compile_: bool) -> Iterator[File | Li
     with bytecode.compiled(sources) as answers:
         for entry in sorted([*found, *planned], key=order):
             if id(entry) not in made:
-                yield entry
+                yield _script(entry, interpreter) if kind == "dependencies" and entry.path.startswith("bin/") else entry
             elif data := next(answers):
                 yield File(entry.path, data)
+
+
+_BESIDE = re.compile(rb"#!/bin/sh\n'''exec'[^\n]*\n' '''\n")
+"""How a script of a tree starts: with the Python beside it, wherever the tree lies."""
+
+
+def _script(entry: File | Link, interpreter: str) -> File | Link:
+    """Return a script that starts with the image's Python, where it starts with that of the tree."""
+    if isinstance(entry, Link) or isinstance(entry.content, bytes):
+        return entry
+    with entry.content.open("rb") as file:
+        beside = _BESIDE.match(file.read(1024))
+        if not beside:
+            return entry
+        file.seek(beside.end())
+        return File(entry.path, f"#!/usr/bin/env {interpreter}\n".encode() + file.read(), entry.mode)
 
 
 def _walk(top: Path, folder: Path, above: tuple[str, ...]) -> Iterator[File | Link]:

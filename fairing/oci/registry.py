@@ -14,12 +14,11 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from fairing.errors import RegistryError
 from fairing.oci.blob import Blob, part
-from fairing.oci.config import INDEX, MANIFEST
+from fairing.oci.config import DOCKER_MANIFEST, INDEX, MANIFEST
 from fairing.oci.connection import Clock, Connection, Settings
 from fairing.oci.http import Answer, Body, Refusal, Request, host, refusal
 from fairing.oci.reference import check_digest
 
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 INDEXES = frozenset({INDEX, DOCKER_LIST})
 
@@ -189,6 +188,19 @@ class Registry:
                 self._finish(repository, blob, location, Body(blob.size, partial(part, blob, 0, blob.size)), what)
 
         self._connection.again(ask)
+
+    def check_push(self, repository: str) -> None:
+        """See that something may be stored in a repository: an upload is begun, and let go.
+
+        Raises:
+            RegistryError: It may not, or the registry cannot be reached.
+        """
+        what = f"Images cannot be pushed to {self.name}/{repository}."
+
+        def ask() -> str:
+            return self._begin(repository, what)
+
+        self._cancel(repository, self._connection.again(ask))
 
     def tags(self, repository: str) -> list[str]:
         """Return a repository's tags.

@@ -88,7 +88,8 @@ class Transfer:
         try:
             return registry.put_manifest(target.repository, version, manifest, media_type)
         except Refusal as wrong:
-            if not _UNKNOWN & set(wrong.codes):
+            believed = any(blob.known for blob in unique)  # registries have many words for a blob that is missing
+            if not _UNKNOWN & set(wrong.codes) and not (believed and wrong.status in {400, 404}):
                 raise
         doubted = [replace(blob, known=None) for blob in unique]
         self._all(partial(self._store, registry, target.repository, blob) for blob in doubted)

@@ -6,6 +6,7 @@ import os
 import platform as machine
 import re
 import sys
+import sysconfig
 from pathlib import Path
 
 from fairing.errors import BuildError
@@ -22,6 +23,30 @@ def platform() -> str:
     system = {"win32": "windows"}.get(sys.platform, sys.platform)
     processor = machine.machine().lower()
     return f"{system}/{_PROCESSORS.get(processor, processor)}"
+
+
+def elsewhere(to: Destination) -> str:
+    """Return the platform of images for a destination: this machine's own for ``layers``, never guessed for others."""
+    return platform() if to == "layers" else "linux/amd64"
+
+
+def libc() -> str:
+    """Return this machine's C library: ``"glibc 2.36"``, ``"musl 1.2"``, or nothing where there is neither."""
+    if "musl" in str(sysconfig.get_config_var("SOABI")):
+        return "musl 1.2"  # what every musl of the last years is to a wheel
+    known = getattr(os, "confstr_names", {})
+    return (os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in known else "") or ""
+
+
+def runs(needed: str, there: str) -> bool:
+    """Return whether what was made for one C library runs with another: the same, and not an older one.
+
+    Example:
+        >>> runs("glibc 2.28", "glibc 2.36"), runs("glibc 2.28", "glibc 2.17"), runs("glibc 2.17", "musl 1.2")
+        (True, False, False)
+    """
+    parts = [(each.partition(" ")[0], [int(part) for part in re.findall(r"\d+", each)]) for each in (needed, there)]
+    return parts[0][0] == parts[1][0] and parts[0][1] <= parts[1][1]
 
 
 def interpreter() -> Path:
@@ -78,7 +103,7 @@ def base(bundle: Bundle, image: Image, to: Destination) -> tuple[str, str]:
             why="A run on this machine uses this machine's own Python; other images need a target with a registry.",
             fix="Leave image out, or use image='host'.",
         )
-    return image.base or f"python:{minor(bundle.python)}-slim", "linux/amd64"
+    return image.base or f"python:{minor(bundle.python)}-slim", elsewhere(to)
 
 
 _PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "x86": "386"}

@@ -31,9 +31,9 @@ def resolve(bundle: Bundle, image: Image, to: Destination, report: Reporter | No
         DependencyError: What is required cannot be had.
     """
     base, platform = python.base(bundle, image, to)
-    stated = _names(bundle.explicit)
+    stated = _own(bundle, platform)
     source: Literal["installed", "resolved"] = "resolved"
-    if bundle.dependencies == "installed" and stated is not None:
+    if stated is not None:
         found = installed.pieces((*bundle.requires, *stated))
         lock, source = installed.lock(found), "installed"
         for warning in installed.warnings(found):
@@ -57,9 +57,16 @@ def resolve(bundle: Bundle, image: Image, to: Destination, report: Reporter | No
     )
 
 
-def asks_uv(bundle: Bundle) -> bool:
+def asks_uv(bundle: Bundle, to: Destination) -> bool:
     """Whether a bundle's dependencies are not simply those installed here, so that uv has to find them."""
-    return bundle.dependencies != "installed" or _names(bundle.explicit) is None
+    return _own(bundle, python.elsewhere(to)) is None
+
+
+def _own(bundle: Bundle, platform: str) -> tuple[str, ...] | None:
+    """Return the names of what is stated, where what is installed here is what is stated, and runs there."""
+    if bundle.dependencies != "installed" or platform != python.platform():
+        return None
+    return _names(bundle.explicit)
 
 
 _HASH = "--hash "

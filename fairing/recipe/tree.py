@@ -29,9 +29,11 @@ from fairing.spec import Recipe
 
 def key(recipe: Recipe) -> str:
     """Return the name of a recipe's tree: recipes with equal keys share it."""
-    libc = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", {}) else ""
-    here = f"{recipe.base}\n{libc}\n{sys.base_prefix}" if recipe.base == "host" else ""
-    text = "\n".join((here, recipe.platform, recipe.python, recipe.source, recipe.lock))
+    # What is made of installed files is this machine's own whatever image it goes into: a run here and one elsewhere
+    # share it.
+    own = recipe.base == "host" or recipe.source == "installed"
+    fits = f"host\n{python.libc()}\n{sys.base_prefix}" if own else recipe.libc
+    text = "\n".join((fits, recipe.platform, recipe.python, recipe.source, recipe.lock))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -32,6 +32,7 @@ class Question:
         python: The run's Python version.
         indexes: Options of requirements files that say where packages are; they may hold passwords.
         hashes: Hashes that packages must have, each after the package's name: ``"tqdm sha256:…"``.
+        libc: The C library that packages are to fit, where that is not this machine's: ``"glibc 2.31"``.
     """
 
     requirements: tuple[str, ...]
@@ -40,6 +41,7 @@ class Question:
     python: str
     indexes: tuple[str, ...] = ()
     hashes: tuple[str, ...] = ()
+    libc: str = ""
 
 
 def lock(question: Question) -> str:
@@ -56,7 +58,7 @@ def lock(question: Question) -> str:
         _write(folder, "requirements.in", question.requirements)
         _write(folder, "constraints.txt", question.constraints)
         output = _run(
-            [*_COMPILE, question.python, "--python", sys.executable, *_target(question.platform)],
+            [*_COMPILE, question.python, "--python", sys.executable, *_target(question.platform, question.libc)],
             environment,
             folder,
             question.requirements,
@@ -80,7 +82,7 @@ def install(recipe: Recipe, folder: Path, report: Reporter) -> None:
     with tempfile.TemporaryDirectory(prefix="fairing-") as temporary:
         _write(temporary, "lock.txt", (recipe.lock,))
         _run(
-            [*_INSTALL, str(folder / "bin" / "python"), *_target(recipe.platform)],
+            [*_INSTALL, str(folder / "bin" / "python"), *_target(recipe.platform, recipe.libc)],
             environment,
             temporary,
             (),
@@ -97,26 +99,50 @@ _INSTALL = ("pip", "install", "--requirements", "lock.txt", "--no-deps", "--requ
 _TRIPLES = {
     "linux/amd64": "x86_64-manylinux_2_28",
     "linux/arm64": "aarch64-manylinux_2_28",
+    "linux/arm64/v8": "aarch64-manylinux_2_28",
     "darwin/amd64": "x86_64-apple-darwin",
     "darwin/arm64": "aarch64-apple-darwin",
     "windows/amd64": "x86_64-pc-windows-msvc",
 }
 
 
-def _target(platform: str) -> list[str]:
+_GLIBCS = (17, 28, *range(31, 41))
+"""The minor versions of glibc 2 that uv knows platforms of."""
+
+
+def _target(platform: str, libc: str) -> list[str]:
     """Return uv's options for a platform; a source distribution can be built for this machine alone."""
-    if platform == python.platform():
+    if platform == python.platform() and not libc:
         return []
     if platform not in _TRIPLES:
         raise DependencyError(f"Packages for {platform} cannot be resolved.", fix=f"Known: {', '.join(_TRIPLES)}.")
-    return ["--python-platform", _TRIPLES[platform], "--only-binary", ":all:"]
+    return ["--python-platform", _triple(platform, libc), "--only-binary", ":all:"]
+
+
+def _triple(platform: str, libc: str) -> str:
+    """Return uv's name of a platform: the newest it knows that is not newer than the C library.
+
+    Raises:
+        DependencyError: No wheel fits that library.
+    """
+    usual = _TRIPLES[platform]
+    family, _, version = libc.partition(" ")
+    if not libc or "manylinux" not in usual:
+        return usual
+    processor = usual.partition("-")[0]
+    if family == "musl":
+        return f"{processor}-unknown-linux-musl"
+    fitting = [minor for minor in _GLIBCS if (2, minor) <= tuple(int(part) for part in version.split(".")[:2])]
+    if not fitting:
+        raise DependencyError(f"Packages for {libc} cannot be resolved.", fix="Choose a newer image.")
+    return f"{processor}-manylinux_2_{fitting[-1]}"
 
 
 def _key(question: Question, environment: Mapping[str, str]) -> str:
     """Name a question; what tells where packages are is part of it, less the passwords."""
     where = {name: pip.redact(value, {}) for name, value in environment.items() if name.startswith("UV_")}
     parts = [question.requirements, question.constraints, question.platform, question.python, sorted(where.items())]
-    parts.append(question.hashes)
+    parts += [question.hashes, *([question.libc] if question.libc else [])]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fairing import plugins, state
 from fairing.events import Event
@@ -23,15 +23,21 @@ from fairing.ports import Reporter
 from fairing.recipe.resolve import resolve
 from fairing.spec import BuiltImage, Bundle, Destination, Entry, File, Image, Recipe, Target
 
+REPOSITORY = "FAIRING_TEST_REPOSITORY"
+"""The variable that names a repository which images may be pushed to."""
+BASE = "FAIRING_TEST_BASE"
+"""The variable that names the base of images in a registry; what fits this Python, where there is none."""
+
 _LARGE = 9 << 20
 
 
-def sample(folder: Path, code: bytes = b"print('hello')\n") -> Recipe:
+def sample(folder: Path, code: bytes = b"print('hello')\n", to: Destination = "layers") -> Recipe:
     """Return a recipe with everything that a recipe may have for any builder.
 
     Args:
         folder: Where the file that is not in memory is put.
         code: What the entry says.
+        to: Where the image is to be found.
     """
     large = folder / "large.bin"
     if not large.exists():
@@ -47,18 +53,25 @@ def sample(folder: Path, code: bytes = b"print('hello')\n") -> Recipe:
     )
     entry = Entry("script", "main.py", hashlib.sha256(code).hexdigest(), "main.py")
     bundle = Bundle(entry, files, ("cloudpickle",), (), platform.python_version())
-    return resolve(bundle, Image(env=(("DEPTH", "8"),)), "layers")
+    image = Image(os.environ.get(BASE, ""), env=(("DEPTH", "8"),)) if to != "layers" else Image(env=(("DEPTH", "8"),))
+    return resolve(bundle, image, to)
 
 
 def target(builder: str) -> Target:
     """Return a target that builds with this builder."""
-    return Target("contract", "local", builder)
+    return Target("contract", "local", builder, repository=os.environ.get(REPOSITORY))
+
+
+def where(name: str, to: Destination | None = None) -> Destination:
+    """Return where a builder is to leave images: in layers where it can and nothing else is asked for."""
+    makes = plugins.builder(name).makes
+    return to or ("layers" if "layers" in makes else min(makes))
 
 
 def build(name: str, recipe: Recipe, to: Destination | None = None, said: list[Event] | None = None) -> BuiltImage:
     """Check and build a recipe here, in layers where the builder can."""
     heard: list[Event] = [] if said is None else said
-    return _built(name, recipe, to, heard.append)
+    return _built(name, recipe, where(name, to), heard.append)
 
 
 @contextmanager
@@ -105,6 +118,7 @@ class Building:
         held: It stops when the builder first says something, until ``go``.
         env: Variables that differ from those here.
         umask: Its file mode creation mask, where that differs from the one here.
+        to: Where it leaves the image.
     """
 
     def __init__(
@@ -115,11 +129,12 @@ class Building:
         held: bool = False,
         env: Mapping[str, str] | None = None,
         umask: int = -1,
+        to: Destination | None = None,
     ) -> None:
         (folder / "child").mkdir(exist_ok=True)
         path = os.pathsep.join(each for each in sys.path if each)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "fairing.testing.builds", name, str(kill_at), str(int(held))],
+            [sys.executable, "-m", "fairing.testing.builds", name, str(kill_at), str(int(held)), where(name, to)],
             env={**os.environ, "PYTHONPATH": path, **(env or {}), "FAIRING_HOME": str(folder)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -158,10 +173,10 @@ class Building:
 
 
 @cache
-def alone(name: str) -> tuple[dict[str, Any], int]:
+def alone(name: str, to: Destination | None = None) -> tuple[dict[str, Any], int]:
     """Return the sample's image, built by a process that nothing disturbs, and how often that changes its home."""
     with home() as folder:
-        building = Building(name, folder)
+        building = Building(name, folder, to=to)
         return building.image(), building.changes
 
 
@@ -171,8 +186,8 @@ def described(image: BuiltImage) -> dict[str, Any]:
     return {"digest": image.digest, "layers": layers}
 
 
-def _child(name: str, kill_at: str, held: str) -> None:
-    recipe = sample(state.home() / "child")
+def _child(name: str, kill_at: str, held: str, to: Destination) -> None:
+    recipe = sample(state.home() / "child", to=to)
     changes = _counted(int(kill_at), str(state.home()))
     print("started", flush=True)  # noqa: T201 - it is what the other side reads
     holding = held == "1"
@@ -184,16 +199,14 @@ def _child(name: str, kill_at: str, held: str) -> None:
             print("inside", flush=True)  # noqa: T201 - it is what the other side reads
             sys.stdin.readline()
 
-    image = described(_built(name, recipe, None, report))
+    image = described(_built(name, recipe, to, report))
     print(json.dumps({**image, "changes": len(changes)}))  # noqa: T201 - it is what the other side reads
 
 
-def _built(name: str, recipe: Recipe, to: Destination | None, report: Reporter) -> BuiltImage:
+def _built(name: str, recipe: Recipe, to: Destination, report: Reporter) -> BuiltImage:
     builder = plugins.builder(name)
     builder.check(recipe, target(name))
-    return builder.build(
-        recipe, target(name), to or ("layers" if "layers" in builder.makes else min(builder.makes)), report
-    )
+    return builder.build(recipe, target(name), to, report)
 
 
 def _files(folder: Path | None) -> int:
@@ -220,4 +233,4 @@ def _counted(kill_at: int, home: str) -> set[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    _child(*sys.argv[1:])
+    _child(sys.argv[1], sys.argv[2], sys.argv[3], cast(Destination, sys.argv[4]))
