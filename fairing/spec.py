@@ -272,6 +272,7 @@ class Workload:
         log_level: The level of Python's root logger in the run, as in the kernel.
         in_notebook: Whether a notebook shows it: there ``tqdm.auto`` draws as in a notebook.
         secrets: Names of environment variables whose values the deployer hands over; a value stands in no noun.
+        outputs: Globs of files of the working folder that will be wanted when the run has ended.
     """
 
     name: str
@@ -285,6 +286,7 @@ class Workload:
     log_level: int = 30
     in_notebook: bool = False
     secrets: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,11 @@ def cache() -> Path:
     return private(_within() / "cache")
 
 
+def fetched() -> Path:
+    """Return the folder of what was fetched from runs elsewhere while they went on."""
+    return private(_within() / "fetched")
+
+
 def record(handle: str) -> None:
     """Keep in mind that a run was submitted from here: only its values are loaded without being asked to."""
     _record(handle).touch(0o600)

@@ -191,6 +191,7 @@ def workload(captured: Captured, settled: Options) -> Workload:
         log_level=logging.getLogger().level,
         in_notebook=in_notebook(),
         secrets=_there(settled.secrets or ()),
+        outputs=settled.outputs or (),
     )
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from fairing import state
 from fairing.errors import DeployError
 from fairing.events import FileInfo
+from fairing.run.runner import told
 from fairing.run.streams import Pieces
 from fairing.spec import BuiltImage, Handle, Workload
 
@@ -62,7 +63,12 @@ def fill(folder: Path, image: BuiltImage, workload: Workload) -> dict[str, Any]:
     for file in workload.inputs:
         write(folder / "inputs" / file.path, file.read())
     write(folder / "key", secrets.token_bytes(32))
-    return _runner(folder, str(code), image, workload)
+    return {
+        **told(image, workload),
+        "code": str(code),
+        "work": str(folder / "work"),
+        "inputs": str(folder / "inputs"),
+    }
 
 
 def replicas(folder: Path, runner: dict[str, Any], workload: Workload) -> dict[str, Path]:
@@ -191,25 +197,6 @@ def write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - a descriptor
         file.write(data)
-
-
-def _runner(folder: Path, code: str, image: BuiltImage, workload: Workload) -> dict[str, Any]:
-    entry = image.entry
-    return {
-        "entry": {
-            "kind": entry.kind,
-            "path": entry.path,
-            "sha256": entry.sha256,
-            "name": entry.name,
-            "arguments": list(entry.arguments),
-        },
-        "code": code,
-        "roots": list(image.roots),
-        "work": str(folder / "work"),
-        "inputs": str(folder / "inputs"),
-        "log_level": workload.log_level,
-        "in_notebook": workload.in_notebook,
-    }
 
 
 def _lay(source: Path, target: Path) -> None:

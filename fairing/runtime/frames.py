@@ -135,12 +135,12 @@ class Encoder:
 
     def end(self) -> None:
         """Write the last checkpoint: whoever reads it has not missed the end."""
-        self._mark()
+        self._mark(end=True)
 
-    def _mark(self) -> None:
+    def _mark(self, *, end: bool = False) -> None:
         self._unmarked = 0
         state = {name: tally.state() for name, tally in self._tally.items() if tally.lines}
-        self._frame("checkpoint", {"s": self._stream, "of": state})
+        self._frame("checkpoint", {"s": self._stream, "of": state, **({"end": True} if end else {})})
 
     def _frame(self, kind: str, body: dict[str, Any]) -> None:
         self._put(self._framed(kind, body))
@@ -169,6 +169,8 @@ class Decoder:
         self._fetch = fetch
         self._rest: list[bytes] = []
         self._time = 0.0
+        self.ended = False
+        """Whether the runner has said that nothing more comes."""
         self._begin("")
 
     def feed(self, data: bytes) -> Iterator[Item]:
@@ -302,6 +304,7 @@ class Decoder:
         self._missed = 0
         self._tally = states
         self._stream = body["s"]
+        self.ended = bool(body.get("end"))
 
     def _part(self, body: dict[str, Any]) -> Iterator[Item]:
         number = body["id"]

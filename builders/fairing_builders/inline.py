@@ -1,0 +1,87 @@
+"""Builds nothing: the image is there already, and the code travels beside it, mounted by the deployer.
+
+No registry is written to, so a person with a kubeconfig and nothing else can run code. What travels is small: an
+object of Kubernetes has a mebibyte at most.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+import zipfile
+from pathlib import Path
+
+from fairing.errors import BuildError
+from fairing.events import Source, Stamp, Status
+from fairing.oci.layer import PLACES, write
+from fairing.ports import Reporter
+from fairing.spec import BuiltImage, Destination, File, Recipe, Target
+from fairing.words import counted, size
+
+MOST = 900 * 1024
+"""Bytes that may travel in one object of Kubernetes, with room for what describes them."""
+
+
+class InlineBuilder:
+    """An existing image, plus small files that are mounted over it."""
+
+    makes: frozenset[Destination] = frozenset({"inline"})
+
+    def check(self, recipe: Recipe, target: Target) -> None:
+        """Refuse what cannot travel beside an image.
+
+        Raises:
+            BuildError: It asks for Debian packages, or the code is too large.
+        """
+        if recipe.apt:
+            raise BuildError(
+                f"The builder {target.builder!r} cannot install Debian packages ({', '.join(recipe.apt)}).",
+                why="It changes nothing in the image.",
+            )
+
+    def build(self, recipe: Recipe, target: Target, to: Destination, report: Reporter) -> BuiltImage:
+        """Pack the code.
+
+        Raises:
+            BuildError: It is larger than what may travel beside an image.
+        """
+        code = io.BytesIO()
+        write(recipe.files, code, PLACES["code"])
+        mounts = (File("code.tar.gz", code.getvalue()), File("fairing.zip", _fairing()))
+        octets = sum(file.size() for file in mounts)
+        if octets > MOST:
+            raise BuildError(
+                f"The code ({size(octets)}) is too large to travel beside the image.",
+                why=f"At most {size(MOST)} fit into an object of Kubernetes.",
+                fix="Set repository= and use builder='append', or leave large files out of include=.",
+            )
+        files = counted(len(recipe.files), "file")
+        reason = f"code: {files}, {size(octets)}, travels in a ConfigMap beside {recipe.base}"
+        report(Status(Stamp(Source("build"), time.time()), "building", reason))
+        digest = hashlib.sha256(b"\0".join((recipe.base.encode(), *(file.read() for file in mounts)))).hexdigest()
+        return BuiltImage(
+            digest=f"sha256:{digest}",
+            entry=recipe.entry,
+            python=recipe.python,
+            ref=recipe.base,
+            roots=recipe.roots,
+            env=recipe.env,
+            data=recipe.data,
+            mounts=mounts,
+        )
+
+
+def _fairing() -> bytes:
+    """Return fairing itself, and cloudpickle, which the runner needs, as an archive that Python imports from."""
+    import cloudpickle
+
+    import fairing
+
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for package in (Path(fairing.__file__).parent, Path(cloudpickle.__file__).parent):
+            for path in sorted(package.rglob("*.py")):
+                name = path.relative_to(package.parent).as_posix()
+                archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return packed.getvalue()

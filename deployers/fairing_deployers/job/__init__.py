@@ -1,0 +1,76 @@
+"""Runs images as Jobs of Kubernetes (batch/v1): no operator, and only the rights of somebody who may edit a namespace.
+
+    objects    the Secret, the ConfigMaps and the Job of a run       status    a Job and its pods in our words
+    streams    follows one                                           inside    what is asked of a pod that runs
+
+Everything that is asked of a run is asked of the cluster, so any process that reaches it can ask.
+https://kubernetes.io/docs/concepts/workloads/controllers/job/
+"""
+
+from __future__ import annotations
+
+from fairing.errors import DeployError
+from fairing.events import Event, FileInfo, Status
+from fairing.kube import connection
+from fairing.ports import Reporter, Stream
+from fairing.spec import BuiltImage, Destination, Handle, Target, Workload
+from fairing_deployers.job import inside, objects, status
+
+
+class JobDeployer:
+    """Jobs in a namespace of a cluster."""
+
+    takes: frozenset[Destination] = frozenset({"registry", "inline"})
+
+    def check(self, workload: Workload, target: Target) -> None:
+        """Refuse what may not be done there.
+
+        Raises:
+            AccessError: The cluster cannot be reached, or the user may not make Jobs there.
+            ConfigError: There is no such cluster.
+        """
+        objects.check(connection.to(target), workload)
+
+    def deploy(self, image: BuiltImage, workload: Workload, target: Target, report: Reporter) -> Handle:
+        """Make the Job and what it mounts; on failure nothing is left."""
+        return objects.create(connection.to(target), image, workload, report)
+
+    def status(self, handle: Handle) -> Status:
+        """Read how the run is from its Job."""
+        reached, job = objects.find(handle)
+        return status.of(job, status.pods(reached, job))
+
+    def streams(self, handle: Handle, since: float | None = None) -> Stream[Stream[Event]]:
+        """Follow the Job, and the log of each of its pods."""
+        from fairing_deployers.job.streams import Replicas
+
+        reached, job = objects.find(handle)
+        return Replicas(reached, job, since)
+
+    def read(self, handle: Handle, path: str) -> Stream[bytes]:
+        """Read a file out of the pod that has it, while there is one."""
+        reached, job = objects.find(handle)
+        return inside.read(reached, job, handle, path)
+
+    def files(self, handle: Handle) -> tuple[FileInfo, ...]:
+        """List the working folder of the first pod, while there is one."""
+        reached, job = objects.find(handle)
+        return inside.files(reached, job, handle)
+
+    def list(self, target: Target) -> tuple[Handle, ...]:
+        """List the Jobs that fairing made in the namespace."""
+        return objects.every(connection.to(target))
+
+    def cancel(self, handle: Handle) -> None:
+        """End the pods' processes, and keep the Job, its pods and their logs."""
+        reached, job = objects.find(handle)
+        inside.cancel(reached, job)
+
+    def delete(self, handle: Handle) -> None:
+        """Delete the Job, and with it all that it owns."""
+        try:
+            reached, job = objects.find(handle)
+        except DeployError:
+            return
+        objects.delete(reached, job)
+        inside.forget(job)

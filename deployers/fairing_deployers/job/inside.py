@@ -1,0 +1,175 @@
+"""What is asked of a pod that still runs, and what was fetched from it while it did.
+
+A pod keeps its files for as long as it runs. What a reader will want later is fetched while the log is followed, into
+this user's own folder: values that are too large for the log, and the files that ``outputs`` names.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fairing import state
+from fairing.errors import DeployError
+from fairing.events import Failure, FileInfo, Result
+from fairing.kube.connection import Connection
+from fairing.kube.execute import Output
+from fairing.kube.pods import CONTAINER
+from fairing.ports import Stream
+from fairing.run.streams import Pieces
+from fairing.runtime.pod import OWN, RELEASED
+from fairing.spec import Handle
+from fairing_deployers.job import objects, status
+
+_READ = """
+import os, shutil, sys
+root, path = os.path.realpath(sys.argv[1]), os.path.realpath(os.path.join(sys.argv[1], sys.argv[2]))
+if not path.startswith(root + os.sep):
+    sys.exit("it leads out of the run's folder")
+with open(path, "rb") as file:
+    shutil.copyfileobj(file, sys.stdout.buffer)
+"""
+_LIST = """
+import json, os, sys
+root = os.path.realpath(sys.argv[1])
+found = []
+for folder, _, names in os.walk(root):
+    for path in (os.path.join(folder, name) for name in names):
+        if os.path.isfile(path) and os.path.realpath(path).startswith(root + os.sep):
+            found.append([os.path.relpath(path, root), os.path.getsize(path)])
+print(json.dumps(sorted(found)))
+"""
+_END = """
+import os, signal, sys, time
+os.kill(1, signal.SIGTERM)
+until = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < until:
+    time.sleep(0.05)
+os.kill(-1, signal.SIGKILL)
+"""
+
+
+def read(reached: Connection, job: dict[str, Any], handle: Handle, path: str) -> Stream[bytes]:
+    """Give a file of a run: what was fetched, else out of the first pod.
+
+    Raises:
+        DeployError: It was not fetched, and the pod has ended or does not have it.
+    """
+    here = _fetched(job) / path
+    if ".." not in Path(path).parts and here.is_file():
+        return Pieces(here)
+    part, _, name = path.partition("/")
+    if part not in {"work", "spool"} or not name:
+        raise DeployError(f"The run {handle} has no file {path!r}.", fix="Its files() lists those there are.")
+    source = name.partition("/")[0] if part == "spool" else ""
+    pod = _pod(reached, job, handle, source, path)
+    return _output(reached, pod, _READ, f"{OWN}/{part}", name.partition("/")[2] if source else name)
+
+
+def files(reached: Connection, job: dict[str, Any], handle: Handle) -> tuple[FileInfo, ...]:
+    """List the working folder of the first pod; when it has ended, what was fetched of it."""
+    try:
+        pod = _pod(reached, job, handle, "", "")
+        listed = json.loads(b"".join(_output(reached, pod, _LIST, f"{OWN}/work")))
+        return tuple(FileInfo(path, size) for path, size in listed)
+    except DeployError:
+        work = _fetched(job) / "work"
+        found = sorted(path for path in work.rglob("*") if path.is_file())
+        return tuple(FileInfo(path.relative_to(work).as_posix(), path.stat().st_size) for path in found)
+
+
+def kept(reached: Connection, job: dict[str, Any], pod: dict[str, Any], event: Result | Failure) -> Result | Failure:
+    """Fetch a value that did not come through the log; return its event, with where it is now."""
+    payload = event.payload if isinstance(event, Result) else event.exception
+    if payload is None or payload.path is None:
+        return event
+    path = f"spool/{event.at.source}/{Path(payload.path).name}"
+    _fetch(job, path, spooled(reached, pod, payload.path))
+    placed = replace(payload, path=path)
+    return replace(event, payload=placed) if isinstance(event, Result) else replace(event, exception=placed)
+
+
+def outputs(reached: Connection, job: dict[str, Any], pod: dict[str, Any], there: tuple[FileInfo, ...]) -> None:
+    """Fetch the files that are to be brought back."""
+    wanted = json.loads(job["metadata"].get("annotations", {}).get(objects.OUTPUTS, "[]"))
+    for file in there:
+        if any(_matches(file.path, pattern) for pattern in wanted):
+            _fetch(job, f"work/{file.path}", _output(reached, pod, _READ, f"{OWN}/work", file.path))
+
+
+def spooled(reached: Connection, pod: dict[str, Any], path: str) -> Stream[bytes]:
+    """Give a file of a pod's spool."""
+    return _output(reached, pod, _READ, f"{OWN}/spool", Path(path).name)
+
+
+def release(reached: Connection, pod: dict[str, Any]) -> None:
+    """Let a pod end that waits for what it keeps to be read.
+
+    Raises:
+        DeployError: It cannot be told, or has ended.
+    """
+    b"".join(_output(reached, pod, "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()", RELEASED))
+
+
+def cancel(reached: Connection, job: dict[str, Any]) -> None:
+    """End a run's processes, with its grace, and wait until they have ended; pods that have not started are removed."""
+    if status.finished(job) is not None:
+        return
+    note = {"metadata": {"annotations": {objects.CANCELLED: "true"}}}
+    running = [pod for pod in status.pods(reached, job) if "running" in status.container(pod).get("state", {})]
+    if not running:
+        objects.change(reached, job, {**note, "spec": {"suspend": True}})
+    else:
+        objects.change(reached, job, {**note, "spec": {"backoffLimit": 0}})
+        grace = job["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] - 5
+        for pod in running:
+            try:
+                b"".join(_output(reached, pod, _END, str(grace)))
+            except DeployError:
+                continue  # it ended, and the command with it
+    status.wait(reached, job)
+
+
+def forget(job: dict[str, Any]) -> None:
+    """Remove what was fetched."""
+    shutil.rmtree(_fetched(job), ignore_errors=True)
+
+
+def _pod(reached: Connection, job: dict[str, Any], handle: Handle, source: str, path: str) -> dict[str, Any]:
+    index = int(source.rpartition("-")[2]) if source else 0
+    there: list[dict[str, Any]] = status.pods(reached, job)
+    for pod in reversed(there):
+        if status.index(pod) == index and "running" in status.container(pod).get("state", {}):
+            return pod
+    raise DeployError(
+        f"The file {path!r} of {handle} cannot be had.",
+        why="Its pod has ended, and its files with it.",
+        fix="Name files in outputs=[…] and they are brought here before it ends.",
+    )
+
+
+def _output(reached: Connection, pod: dict[str, Any], program: str, *arguments: str) -> Output:
+    path = f"{status.path(reached)}/{pod['metadata']['name']}"
+    return Output(reached, path, CONTAINER, ["python", "-c", program, *arguments])
+
+
+def _fetch(job: dict[str, Any], path: str, pieces: Stream[bytes]) -> None:
+    file = _fetched(job) / path
+    if ".." in Path(path).parts or file.exists():
+        return
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with state.replacing(file) as part, part.open("wb") as out:
+        for piece in pieces:
+            out.write(piece)
+
+
+def _fetched(job: dict[str, Any]) -> Path:
+    return state.fetched() / str(job["metadata"]["uid"])
+
+
+def _matches(path: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path.rpartition("/")[2], pattern)

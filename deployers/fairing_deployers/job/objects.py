@@ -1,0 +1,212 @@
+"""The objects of a run: each is made here, and deleted here.
+
+The Secret and the ConfigMaps are made first, since the pods mount them; then the Job; then they are given to it, so
+that whoever deletes the Job deletes all.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import secrets
+import time
+from typing import Any
+
+from fairing.errors import AccessError, DeployError
+from fairing.events import Source, Stamp, Status
+from fairing.kube import pods
+from fairing.kube.connection import Connection, Refused, connect
+from fairing.ports import Reporter
+from fairing.run.runner import told
+from fairing.spec import BuiltImage, Handle, Workload
+
+OURS = "app.kubernetes.io/managed-by"
+CANCELLED = "fairing/cancelled"
+"""The annotation of a Job that somebody cancelled."""
+
+OUTPUTS = "fairing/outputs"
+"""The annotation with the files that are to be brought back: a JSON list of globs."""
+
+_KEEP = 7 * 24 * 3600
+"""Seconds that a Job that has ended, its pods and their logs are kept."""
+
+_LINGER = 60.0
+_KILLED = [128 + number for number in (4, 6, 7, 8, 9, 11, 15)]
+"""Exit codes of processes that were killed: these may run again, and a failure of the user's own code never does."""
+
+
+def check(reached: Connection, workload: Workload) -> None:
+    """Ask the cluster whether this user may make what a run needs.
+
+    Raises:
+        AccessError: They may not.
+    """
+    for group, kind in (("batch", "jobs"), ("", "secrets"), ("", "configmaps")):
+        asked = {"namespace": reached.namespace, "verb": "create", "group": group, "resource": kind}
+        answer = reached.post(
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            {
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview",
+                "spec": {"resourceAttributes": asked},
+            },
+        )
+        if not answer["status"]["allowed"]:
+            raise AccessError(
+                f"You may not create {kind} in the namespace {reached.namespace!r} of {reached.context!r}.",
+                why=answer["status"].get("reason", ""),
+                fix="Choose a namespace= in which you may, or ask whoever runs the cluster.",
+            )
+
+
+def create(reached: Connection, image: BuiltImage, workload: Workload, report: Reporter) -> Handle:
+    """Make a run's objects; on failure none is left."""
+    name = _name(workload.name)
+    path = f"/api/v1/namespaces/{reached.namespace}"
+    beside = [("secrets", _secret(name, workload)), ("configmaps", _description(name, image, workload))]
+    if image.mounts:
+        beside.append(("configmaps", _mounts(name, image)))
+    made: list[str] = []
+    try:
+        for kind, body in beside:
+            made.append(f"{path}/{kind}/{body['metadata']['name']}")
+            reached.post(f"{path}/{kind}", body)
+        job = reached.post(_jobs(reached), _job(name, image, workload))
+        made.append(f"{_jobs(reached)}/{name}?propagationPolicy=Background")
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"]}
+        for each in made[:-1]:
+            reached.patch(each, {"metadata": {"ownerReferences": [owner]}})
+    except BaseException:
+        for each in made:
+            reached.delete(each)
+        raise
+    where = f"Job {name} in the namespace {reached.namespace} of {reached.context}"
+    report(Status(Stamp(Source("run"), time.time()), "pending", where))
+    return Handle("job", (reached.context, reached.namespace, "job", name), job["metadata"]["uid"])
+
+
+def find(handle: Handle) -> tuple[Connection, dict[str, Any]]:
+    """Return a run's Job, and the way to its cluster.
+
+    Raises:
+        DeployError: There is no such run, or another has its name.
+    """
+    try:
+        context, namespace, _, name = handle.parts
+    except ValueError:
+        raise DeployError(
+            f"{handle} is not the handle of a Job.", fix="fairing.jobs() lists those there are."
+        ) from None
+    reached = connect(context, namespace)
+    try:
+        job = reached.get(f"{_jobs(reached)}/{name}")
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        job = {"metadata": {"uid": None}}
+    if job["metadata"]["uid"] is None or handle.uid not in {"", job["metadata"]["uid"]}:
+        raise DeployError(
+            f"There is no run {handle.parts[-1]} in the namespace {namespace!r} of {reached.context!r}.",
+            why="Another run has its name now." if job["metadata"]["uid"] else "It was deleted, or never was there.",
+            fix="fairing.jobs() lists those there are.",
+        )
+    return reached, job
+
+
+def every(reached: Connection) -> tuple[Handle, ...]:
+    """Return the handles of fairing's Jobs in a namespace, newest first."""
+    jobs = reached.get(_jobs(reached), labelSelector=f"{OURS}=fairing")["items"]
+    jobs.sort(key=lambda job: job["metadata"]["creationTimestamp"], reverse=True)
+    return tuple(
+        Handle("job", (reached.context, reached.namespace, "job", job["metadata"]["name"]), job["metadata"]["uid"])
+        for job in jobs
+    )
+
+
+def change(reached: Connection, job: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Change a Job."""
+    reached.patch(f"{_jobs(reached)}/{job['metadata']['name']}", changes)
+
+
+def delete(reached: Connection, job: dict[str, Any]) -> None:
+    """Delete a Job; its pods, its Secret and its ConfigMaps go with it."""
+    reached.delete(f"{_jobs(reached)}/{job['metadata']['name']}", propagationPolicy="Foreground")
+
+
+def key(reached: Connection, job: dict[str, Any]) -> bytes:
+    """Return the key that a run's messages are signed with."""
+    secret = reached.get(f"/api/v1/namespaces/{reached.namespace}/secrets/{job['metadata']['name']}")
+    return base64.b64decode(secret["data"]["key"])
+
+
+def _jobs(reached: Connection) -> str:
+    return f"/apis/batch/v1/namespaces/{reached.namespace}/jobs"
+
+
+def _name(stem: str) -> str:
+    """Return a new name: pods add an index and six characters, and all of it is a label of a host's name."""
+    plain = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:40].strip("-") or "run"
+    return f"{plain if plain[0].isalpha() else 'run-' + plain}-{secrets.token_hex(4)}"
+
+
+def _metadata(name: str, run: str) -> dict[str, Any]:
+    return {"name": name, "labels": {OURS: "fairing", pods.RUN: run}}
+
+
+def _secret(name: str, workload: Workload) -> dict[str, Any]:
+    inputs = dict(zip(pods.keys(workload), (file.read() for file in workload.inputs), strict=True))
+    values = {f"secret-{number}": os.environ[each].encode() for number, each in enumerate(workload.secrets)}
+    data = {"key": secrets.token_bytes(32), **inputs, **values}
+    return {"metadata": _metadata(name, name), "immutable": True, "data": _encoded(data)}
+
+
+def _description(name: str, image: BuiltImage, workload: Workload) -> dict[str, Any]:
+    from fairing.oci.layer import PLACES
+
+    described = {
+        **told(image, workload),
+        "code": f"/{PLACES['code']}",
+        "data": list(image.data),
+        "role": workload.groups[0].role,
+        "linger": _LINGER,
+    }
+    return {"metadata": _metadata(name, name), "immutable": True, "data": {"run.json": json.dumps(described)}}
+
+
+def _mounts(name: str, image: BuiltImage) -> dict[str, Any]:
+    files = {file.path: file.read() for file in image.mounts}
+    return {"metadata": _metadata(f"{name}-mounts", name), "immutable": True, "binaryData": _encoded(files)}
+
+
+def _job(name: str, image: BuiltImage, workload: Workload) -> dict[str, Any]:
+    group = workload.groups[0]
+    deadline = {"activeDeadlineSeconds": max(1, round(workload.timeout))} if workload.timeout else {}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {**_metadata(name, name), "annotations": {OUTPUTS: json.dumps(workload.outputs)}},
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": group.count,
+            "parallelism": group.count,
+            "backoffLimit": workload.retries,
+            "ttlSecondsAfterFinished": _KEEP,
+            "podFailurePolicy": {
+                "rules": [
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {"containerName": pods.CONTAINER, "operator": "NotIn", "values": _KILLED},
+                    },
+                ]
+            },
+            **deadline,
+            "template": pods.template(name, image, workload, group),
+        },
+    }
+
+
+def _encoded(data: dict[str, bytes]) -> dict[str, str]:
+    return {name: base64.b64encode(each).decode() for name, each in data.items()}

@@ -1,0 +1,252 @@
+"""Speaks to a cluster: plain dicts over HTTP, with whatever a kubeconfig or a pod's service account says.
+
+The ``kubernetes`` package reads the configuration, runs credential plugins and makes the connection pool; its
+generated models, which changed shape twice, are not used. https://kubernetes.io/docs/reference/using-api/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from fairing.errors import AccessError, ConfigError, DeployError, FairingError
+from fairing.spec import Target
+
+if TYPE_CHECKING:
+    from urllib3 import HTTPResponse
+
+IN_CLUSTER = "in-cluster"
+"""What the context is called where a pod's own service account is used."""
+
+_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_AT_ONCE = 64
+"""Connections that are kept: one a follower."""
+
+_CONNECT = 5.0
+_READ = 60.0
+_TYPES = {
+    "POST": "application/json",
+    "PUT": "application/json",
+    "DELETE": "application/json",
+    "PATCH": "application/strategic-merge-patch+json",
+}
+
+
+class Refused(DeployError):
+    """The API server refused a request.
+
+    Args:
+        what: What was refused.
+        why: The server's own words.
+        fix: What to do next.
+        status: The HTTP status.
+    """
+
+    def __init__(self, what: str, why: str = "", fix: str = "", status: int = 0) -> None:
+        super().__init__(what, why, fix)
+        self.status = status
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.what, self.why, self.fix, self.status)
+
+
+class Connection:
+    """A way to one cluster, as one user.
+
+    Args:
+        configuration: Of the ``kubernetes`` package.
+        context: What the cluster is called here.
+        namespace: The namespace to use unless another is said.
+    """
+
+    def __init__(self, configuration: Any, context: str, namespace: str) -> None:
+        from kubernetes.client.rest import RESTClientObject
+
+        self.configuration = configuration
+        self.context = context
+        self.namespace = namespace
+        configuration.connection_pool_maxsize = _AT_ONCE
+        self._pool = RESTClientObject(configuration).pool_manager
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        """Read an object or a list."""
+        return self.request("GET", path, None, query)
+
+    def post(self, path: str, body: dict[str, Any], **query: Any) -> dict[str, Any]:
+        """Create an object."""
+        return self.request("POST", path, body, query)
+
+    def patch(self, path: str, body: dict[str, Any], **query: Any) -> dict[str, Any]:
+        """Change an object; lists are merged by their keys."""
+        return self.request("PATCH", path, body, query)
+
+    def delete(self, path: str, **query: Any) -> None:
+        """Delete an object; one that is not there is as good as deleted."""
+        try:
+            self.request("DELETE", path, {}, query)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+
+    def request(self, method: str, path: str, body: Any, query: dict[str, Any]) -> dict[str, Any]:
+        """Send a request and return the answer.
+
+        Raises:
+            AccessError: The cluster cannot be reached, or does not let this user do it.
+            Refused: It refuses for another reason.
+        """
+        answer = self._send(method, path, body, query, _READ, whole=True)
+        return dict(json.loads(answer.data))
+
+    def stream(self, path: str, read: float | None = None, **query: Any) -> HTTPResponse:
+        """Open an answer that has no end of its own: a log, a watch.
+
+        Args:
+            path: Of what is read.
+            read: Seconds without a byte after which it counts as cut.
+            query: Parameters of the request.
+        """
+        return self._send("GET", path, None, query, read, whole=False)
+
+    def authorization(self) -> str | None:
+        """Return the header that says who asks, refreshed where it has expired."""
+        settings = self.configuration
+        if settings.refresh_api_key_hook is not None:
+            settings.refresh_api_key_hook(settings)
+        token = settings.api_key.get("BearerToken", settings.api_key.get("authorization"))
+        return None if token is None else str(token)
+
+    def _send(
+        self, method: str, path: str, body: Any, query: dict[str, Any], read: float | None, *, whole: bool
+    ) -> HTTPResponse:
+        import urllib3
+
+        url = f"{self.configuration.host}{path}" + (f"?{urlencode(_query(query))}" if query else "")
+        headers = {"Accept": "application/json", "Content-Type": _TYPES.get(method, "application/json")}
+        if token := self.authorization():
+            headers["Authorization"] = token
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            answer: HTTPResponse = self._pool.request(
+                method,
+                url,
+                body=data,
+                headers=headers,
+                preload_content=whole,
+                retries=False,
+                redirect=False,
+                timeout=urllib3.Timeout(connect=_CONNECT, read=read),
+            )
+        except urllib3.exceptions.HTTPError as wrong:
+            raise AccessError(
+                f"The cluster {self.context!r} cannot be reached.",
+                why=f"{_reason(wrong)}.",
+                fix=f"Check that {self.configuration.host} can be reached from here, or choose another context=.",
+            ) from wrong
+        if answer.status >= 400:
+            raise self._refusal(method, path, answer)
+        return answer
+
+    def _refusal(self, method: str, path: str, answer: HTTPResponse) -> FairingError:
+        text = answer.data.decode("utf-8", "replace") if answer.data else ""
+        try:
+            said = str(json.loads(text).get("message") or text)
+        except (ValueError, AttributeError):
+            said = text
+        why = f"{said.strip().rstrip('.')[:2000]}."
+        if answer.status == 401:
+            return AccessError(
+                f"The cluster {self.context!r} does not know who you are.",
+                why=why,
+                fix="Log in again, as you do for kubectl, or choose another context=.",
+            )
+        if answer.status == 403 and "exceeded quota" not in said and "violates PodSecurity" not in said:
+            return AccessError(
+                f"You may not do this on the cluster {self.context!r}.",
+                why=why,
+                fix="fairing doctor shows what you may; choose another namespace=, or ask whoever runs the cluster.",
+            )
+        return Refused(f"The cluster {self.context!r} refused {_words(method, path)}.", why, status=answer.status)
+
+
+def connect(context: str | None = None, namespace: str | None = None) -> Connection:
+    """Return a connection: to a context of the kubeconfig, or from inside a pod to its own cluster.
+
+    Args:
+        context: The kubeconfig's name for it; else its current one.
+        namespace: The namespace; else the context's, or the pod's own.
+
+    Raises:
+        ConfigError: There is no such context, or no kubeconfig at all.
+    """
+    from kubernetes import config
+    from kubernetes.client import Configuration
+
+    settings = Configuration()
+    try:
+        known, current = config.list_kube_config_contexts()
+    except (config.ConfigException, OSError) as missing:
+        if context not in {None, IN_CLUSTER}:
+            raise _no_context(context, ()) from missing
+        return _in_cluster(settings, namespace)
+    if context == IN_CLUSTER and os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return _in_cluster(settings, namespace)
+    names = [each["name"] for each in known]
+    name = context or current["name"]
+    if name not in names:
+        raise _no_context(name, tuple(names))
+    try:
+        config.load_kube_config(context=name, client_configuration=settings, persist_config=False)
+    except (config.ConfigException, OSError) as wrong:
+        raise ConfigError(
+            f"The context {name!r} of your kubeconfig cannot be used.",
+            why=f"{wrong}.",
+            fix="kubectl config view shows what it says.",
+        ) from wrong
+    own = next(each for each in known if each["name"] == name)["context"].get("namespace")
+    return Connection(settings, name, namespace or own or "default")
+
+
+def to(target: Target) -> Connection:
+    """Return a connection to where a target's options point."""
+    return connect(target.option("context"), target.option("namespace"))
+
+
+def _in_cluster(settings: Any, namespace: str | None) -> Connection:
+    from kubernetes import config
+
+    try:
+        config.load_incluster_config(client_configuration=settings)
+    except config.ConfigException as missing:
+        raise ConfigError(
+            "There is no cluster that is known here.",
+            why="There is no kubeconfig, and this is no pod with a service account.",
+            fix="Put one at ~/.kube/config, or name it: os.environ['KUBECONFIG'] = 'path'.",
+        ) from missing
+    own = _NAMESPACE.read_text().strip() if _NAMESPACE.exists() else "default"
+    return Connection(settings, IN_CLUSTER, namespace or own)
+
+
+def _no_context(name: str | None, known: tuple[str, ...]) -> ConfigError:
+    return ConfigError(
+        f"Your kubeconfig has no context {name!r}.",
+        fix=f"It has: {', '.join(known)}." if known else "There is no kubeconfig here: set KUBECONFIG.",
+    )
+
+
+def _query(query: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in query.items()}
+
+
+def _reason(wrong: Exception) -> str:
+    inner = getattr(wrong, "reason", None) or wrong
+    return str(inner).rpartition(": ")[2] or type(inner).__name__
+
+
+def _words(method: str, path: str) -> str:
+    kind, _, name = path.partition("?")[0].rstrip("/").rpartition("/")
+    doing = {"GET": "to read", "POST": "to create", "PATCH": "to change", "DELETE": "to delete"}.get(method, method)
+    return f"{doing} {name if method == 'POST' else kind.rpartition('/')[2] + '/' + name}"

@@ -1,0 +1,83 @@
+"""Runs a command in a container, through the API server.
+
+One web socket; the first byte of each message is its channel: 1 is the command's stdout, 2 its stderr, 3 how it ended.
+https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.37/#podexecoptions-v1-core
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from fairing.errors import DeployError
+from fairing.kube.connection import Connection
+
+_PROTOCOL = "v4.channel.k8s.io"
+
+
+class Output:
+    """What a command in a container writes to its stdout, in pieces.
+
+    Args:
+        connection: The way to the cluster.
+        pod: The path of the pod.
+        container: The container's name.
+        command: The command and its arguments.
+
+    Raises:
+        DeployError: While it is read: the command cannot be run there, or fails.
+    """
+
+    def __init__(self, connection: Connection, pod: str, container: str, command: Sequence[str]) -> None:
+        self._connection = connection
+        self._pod = pod
+        self._query = [("container", container), ("stdout", "true"), ("stderr", "true")]
+        self._query += [("command", word) for word in command]
+        self._socket: Any = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        from websocket import ABNF, WebSocketException
+
+        errors = b""
+        try:
+            self._socket = self._opened()
+            while True:
+                kind, frame = self._socket.recv_data_frame(True)
+                if kind == ABNF.OPCODE_CLOSE:
+                    return
+                channel, data = frame.data[:1], frame.data[1:]
+                if channel == b"\x01" and data:
+                    yield data
+                elif channel == b"\x02":
+                    errors += data
+                elif channel == b"\x03":
+                    _check(json.loads(data), errors)
+                    return
+        except (WebSocketException, OSError, ValueError) as wrong:
+            raise DeployError(
+                f"The pod {self._pod.rpartition('/')[2]} cannot be asked.", why=f"{str(wrong).splitlines()[0]}."
+            ) from wrong
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End it, from any thread."""
+        if self._socket is not None:
+            self._socket.shutdown()
+
+    def _opened(self) -> Any:
+        from kubernetes.stream.ws_client import create_websocket
+
+        token = self._connection.authorization()
+        headers = {"sec-websocket-protocol": _PROTOCOL, **({"authorization": token} if token else {})}
+        host = self._connection.configuration.host.replace("http", "ws", 1)
+        url = f"{host}{self._pod}/exec?{urlencode(self._query)}"
+        return create_websocket(self._connection.configuration, url, headers)
+
+
+def _check(status: dict[str, Any], errors: bytes) -> None:
+    if status.get("status") != "Success":
+        why = errors.decode("utf-8", "replace").strip() or str(status.get("message", ""))
+        raise DeployError("A command in the pod failed.", why=f"{why.splitlines()[-1] if why else 'It said nothing'}.")

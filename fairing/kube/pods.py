@@ -1,0 +1,108 @@
+"""Pod templates: written here alone, so that every kind of workload behaves alike.
+
+Each passes the ``restricted`` Pod Security Standard.
+https://kubernetes.io/docs/concepts/security/pod-security-standards/
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fairing.runtime.pod import GIVEN, HOME, OWN
+from fairing.spec import BuiltImage, Group, Resources, Workload
+
+CONTAINER = "fairing"
+RUN = "fairing/run"
+"""The label of everything that was made for a run: its name."""
+
+USER = 1000
+_GPU = "nvidia.com/gpu"
+
+
+def template(name: str, image: BuiltImage, workload: Workload, group: Group) -> dict[str, Any]:
+    """Return the template of a group's pods.
+
+    Args:
+        name: The run's name, which is also that of its Secret and its ConfigMap.
+        image: What they run.
+        workload: How.
+        group: The pods' own group.
+    """
+    marks = {RUN: name, "sidecar.istio.io/inject": "false"}
+    return {
+        "metadata": {"labels": marks, "annotations": {"sidecar.istio.io/inject": "false"}},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": math.ceil(workload.grace) + 5,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "fsGroup": USER,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [_container(name, image, workload, group.resources)],
+            "volumes": [_given(name, image, workload), {"name": "own", "emptyDir": {}}],
+        },
+    }
+
+
+def keys(workload: Workload) -> dict[str, str]:
+    """Return where a run's inputs lie in its Secret: their paths by key."""
+    return {f"input-{number}": f"inputs/{file.path}" for number, file in enumerate(workload.inputs)}
+
+
+def _container(name: str, image: BuiltImage, workload: Workload, resources: Resources) -> dict[str, Any]:
+    zipped = [{"name": "PYTHONPATH", "value": f"{GIVEN}/fairing.zip"}] if image.mounts else []
+    said = (*(image.env if image.mounts else ()), *workload.env)
+    secret = [
+        {"name": each, "valueFrom": {"secretKeyRef": {"name": name, "key": f"secret-{number}"}}}
+        for number, each in enumerate(workload.secrets)
+    ]
+    return {
+        "name": CONTAINER,
+        "image": image.ref,
+        "command": ["python", "-m", "fairing.runtime.pod"],
+        "workingDir": OWN,
+        "env": [
+            {"name": "HOME", "value": HOME},
+            {"name": "FAIRING_RUN", "value": name},
+            *zipped,
+            *({"name": variable, "value": _literal(value)} for variable, value in said),
+            *secret,
+        ],
+        "resources": _resources(resources),
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "volumeMounts": [
+            {"name": "given", "mountPath": GIVEN, "readOnly": True},
+            {"name": "own", "mountPath": OWN},
+        ],
+    }
+
+
+def _given(name: str, image: BuiltImage, workload: Workload) -> dict[str, Any]:
+    secret = [{"key": "key", "path": "key", "mode": 0o400}]
+    secret += [{"key": key, "path": path} for key, path in keys(workload).items()]
+    sources: list[dict[str, Any]] = [{"configMap": {"name": name}}, {"secret": {"name": name, "items": secret}}]
+    if image.mounts:
+        sources.append({"configMap": {"name": f"{name}-mounts"}})
+    return {"name": "given", "projected": {"sources": sources}}
+
+
+def _resources(resources: Resources) -> dict[str, Any]:
+    asked: dict[str, str] = {}
+    if resources.cpu is not None:
+        asked["cpu"] = f"{math.ceil(resources.cpu * 1000)}m"
+    if resources.memory is not None:
+        asked["memory"] = str(resources.memory)
+    if resources.gpus:
+        asked[_GPU] = str(resources.gpus)
+    return {"requests": asked, "limits": asked} if asked else {}
+
+
+def _literal(value: str) -> str:
+    """Keep ``$(NAME)`` as it is written: Kubernetes would put another variable's value there."""
+    return value.replace("$(", "$$(")

@@ -1,0 +1,105 @@
+"""Watches objects: their state now, then each change, over whatever cuts the connection.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from fairing.errors import AccessError
+from fairing.kube.connection import Connection, Refused
+
+_CUT = 330.0
+"""Seconds without a byte after which a watch counts as cut: servers send a bookmark about once a minute."""
+
+_PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Seconds to wait before a cut watch is opened again, the last from then on."""
+
+
+class Watch:
+    """The objects of a list as they are, then as they change; deleted ones come once more, marked.
+
+    Args:
+        connection: The way to the cluster.
+        path: Of the list.
+        selector: ``labelSelector`` or ``fieldSelector``.
+
+    Each item is ``(gone, object)``. After a cut, objects may come again as they are.
+    """
+
+    def __init__(self, connection: Connection, path: str, **selector: str) -> None:
+        self._connection = connection
+        self._path = path
+        self._selector = selector
+        self._closed = threading.Event()
+        self._open: Any = None
+
+    def __iter__(self) -> Iterator[tuple[bool, dict[str, Any]]]:
+        failures = 0
+        known: dict[str, dict[str, Any]] = {}
+        version = ""
+        while not self._closed.wait(_PAUSES[min(failures, len(_PAUSES) - 1)]):
+            try:
+                if not version:
+                    listed = self._connection.get(self._path, **self._selector)
+                    version = listed["metadata"]["resourceVersion"]
+                    found = {each["metadata"]["uid"]: each for each in listed["items"]}
+                    yield from ((True, each) for uid, each in known.items() if uid not in found)
+                    known = found
+                    yield from ((False, each) for each in found.values())
+                for change, each in self._changes(version):
+                    failures = 0
+                    version = each["metadata"]["resourceVersion"]
+                    if change == "BOOKMARK":
+                        continue
+                    known[each["metadata"]["uid"]] = each
+                    yield change == "DELETED", each
+            except Refused as refused:
+                if refused.status != 410:
+                    raise
+                version = ""
+            except AccessError:
+                if failures == 0 and not known:
+                    raise
+                failures += 1
+            failures += 1
+
+    def close(self) -> None:
+        """End it, from any thread."""
+        self._closed.set()
+        end(self._open)
+
+    def _changes(self, version: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        import urllib3
+
+        query = {**self._selector, "watch": True, "resourceVersion": version, "allowWatchBookmarks": True}
+        self._open = self._connection.stream(self._path, _CUT, **query)
+        if self._closed.is_set():
+            end(self._open)
+        rest = b""
+        try:
+            for data in self._open.stream(1 << 16):
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    told = json.loads(line)
+                    if told["type"] == "ERROR":
+                        raise Refused("The watch has ended.", status=int(told["object"].get("code", 0)))
+                    yield told["type"], told["object"]
+        except (urllib3.exceptions.HTTPError, OSError, ValueError):
+            return  # cut
+        finally:
+            self._open.close()
+
+
+def end(response: Any) -> None:
+    """End whoever reads an answer, from any thread."""
+    if response is None:
+        return
+    try:
+        response.shutdown()
+    except (ValueError, OSError, RuntimeError, AttributeError):  # it has ended already
+        response.close()
