@@ -35,8 +35,10 @@ def main() -> int | str:
     described = Path(OWN, "run.json")
     if not described.exists():
         _lay_out(spec, described)
+    parent = os.getpid()
     code = __main__.main(str(described))
-    _linger(float(spec.get("linger", 0.0)), pump.ENDED)
+    if os.getpid() == parent:  # the child, which runs the user's code, comes back from there too
+        _linger(float(spec.get("linger", 0.0)), pump.ENDED)
     return code
 
 
