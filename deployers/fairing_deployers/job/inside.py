@@ -141,10 +141,9 @@ def forget(job: dict[str, Any]) -> None:
 
 def _pod(reached: Connection, job: dict[str, Any], handle: Handle, source: str, path: str) -> dict[str, Any]:
     index = int(source.rpartition("-")[2]) if source else 0
-    there: list[dict[str, Any]] = status.pods(reached, job)
-    for pod in reversed(there):
+    for pod in reversed(status.pods(reached, job)):
         if status.index(pod) == index and "running" in status.container(pod).get("state", {}):
-            return pod
+            return dict(pod)
     raise DeployError(
         f"The file {path!r} of {handle} cannot be had.",
         why="Its pod has ended, and its files with it.",

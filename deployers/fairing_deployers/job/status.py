@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from fairing.config.options import octets
 from fairing.events import Event, Failure, Phase, Source, Stamp, Status
 from fairing.kube.connection import Connection
 from fairing.kube.pods import CONTAINER
 from fairing.kube.watch import Watch
+from fairing.words import size
 from fairing_deployers.job.objects import CANCELLED
 
 INDEX = "batch.kubernetes.io/job-completion-index"
@@ -84,11 +86,11 @@ def failure(job: dict[str, Any], there: Sequence[dict[str, Any]]) -> Event | Non
     for pod in there:
         state = container(pod).get("state", {}).get("terminated", {})
         if state.get("reason") == "OOMKilled":
-            return Failure(stamp, "memory", _limit(pod), code=-9)
+            return Failure(stamp, "memory", f"It used more than its limit of {_limit(pod)} of memory", code=-9)
         if pod["status"].get("reason") == "Evicted":
             return Failure(stamp, "exit", pod["status"].get("message", "evicted"), code=state.get("exitCode"))
     if "DeadlineExceeded" in reasons:
-        return Failure(stamp, "timeout", str(job["spec"].get("activeDeadlineSeconds", "")))
+        return Failure(stamp, "timeout", f"it reached its timeout of {job['spec']['activeDeadlineSeconds']} s")
     return None
 
 
@@ -142,8 +144,8 @@ def _cancelled(job: dict[str, Any]) -> bool:
 def _limit(pod: dict[str, Any]) -> str:
     for each in pod["spec"]["containers"]:
         if each["name"] == CONTAINER:
-            return str(each.get("resources", {}).get("limits", {}).get("memory", ""))
-    return ""
+            return size(octets(each["resources"]["limits"]["memory"]))
+    return "its node"
 
 
 def _seconds(text: str | None) -> float:
