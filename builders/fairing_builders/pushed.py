@@ -37,7 +37,8 @@ def check(recipe: Recipe, target: Target) -> None:
     _same_python(recipe, base)
     fit.fitted(recipe, base.facts.libc)
     if not known.allowed(to):
-        with Transfer(rules.settings(target.registries)) as transfer:
+        settings = replace(rules.settings(target.registries), attempts=2)  # somebody waits for the answer
+        with Transfer(settings) as transfer:
             transfer.registry(to.registry).check_push(to.repository)
 
 

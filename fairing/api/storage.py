@@ -14,7 +14,7 @@ from typing import Any
 
 from fairing import state
 from fairing.errors import BuildError
-from fairing.oci import config, digests, layout, store
+from fairing.oci import config, digests, known, layout, store
 from fairing.oci.complete import complete
 from fairing.oci.locks import Taken, held
 from fairing.spec import BuiltImage
@@ -118,8 +118,9 @@ def prune(
         free = [row for row in rows[keep:] if row.digest not in running]
         gone = [row for row in free if row.used < since]
         gone = [row for row in gone if _used(root, row.digest) < since]
-        trees = _unneeded(root, {row.digest for row in gone}, running)
-        removed = [*_blobs(root, {row.digest for row in gone}), *trees, *_leftovers(root, since)]
+        pushed = [told for mark, told in known.images(root) if mark.stat().st_mtime >= since]
+        trees = _unneeded(root, {row.digest for row in gone}, running, pushed)
+        removed = [*_blobs(root, {row.digest for row in gone}, pushed), *trees, *_leftovers(root, since)]
         freed = sum(_freed(path) for path in removed)
         if not dry_run:
             _remove(root, {row.digest for row in gone}, removed)
@@ -217,8 +218,10 @@ def _alone(say: Callable[[str], None] | None) -> Iterator[Path]:
         yield root
 
 
-def _unneeded(root: Path, gone: set[str], running: dict[str, tuple[str, ...]]) -> list[Path]:
-    needed = {key for trees in running.values() for key in trees}
+def _unneeded(
+    root: Path, gone: set[str], running: dict[str, tuple[str, ...]], pushed: list[dict[str, Any]]
+) -> list[Path]:
+    needed = {key for trees in running.values() for key in trees} | {key for told in pushed for key in told["trees"]}
     for each in layout.index(root):
         if each["digest"] not in gone:
             with suppress(BuildError, ValueError):
@@ -226,8 +229,8 @@ def _unneeded(root: Path, gone: set[str], running: dict[str, tuple[str, ...]]) -
     return [tree for tree in _children(root / "trees") if tree.name not in needed]
 
 
-def _blobs(root: Path, gone: set[str]) -> list[Path]:
-    needed: set[str] = set()
+def _blobs(root: Path, gone: set[str], pushed: list[dict[str, Any]]) -> list[Path]:
+    needed = {digest for told in pushed for digest in told["blobs"]}
     for each in layout.index(root):
         if each["digest"] not in gone:
             with suppress(BuildError, ValueError):
@@ -238,8 +241,13 @@ def _blobs(root: Path, gone: set[str]) -> list[Path]:
 
 
 def _leftovers(root: Path, since: float) -> list[Path]:
-    """Return what killed builds left, locks that nobody can hold while the store is held alone, and old answers."""
-    old = [answer for answer in _children(root / "resolved") if answer.stat().st_mtime < since]
+    """Return what killed builds left, locks that nobody can hold while the store is held alone, and old answers.
+
+    Answers are those of uv, those of registries about bases, and what was seen in repositories.
+    """
+    answers = [*_children(root / "resolved"), *_children(root / "bases")]
+    answers += [mark for repository in _children(root / "pushed") for mark in _children(repository)]
+    old = [answer for answer in answers if answer.stat().st_mtime < since]
     return [*_children(root / "parts"), *_children(root / "locks"), *old]
 
 

@@ -59,15 +59,15 @@ def found(facts: Facts, path: str, layers: Iterable[Iterable[bytes]]) -> Facts:
     """
     seen: dict[str, str] = {}
     left = MOST
-    for layer in layers:
-        if facts.whole or left <= 0:
-            break
+    for layer in layers if not facts.whole else ():
         reader = _Pieces(layer, left)
         with suppress(tarfile.TarError, OSError, EOFError):
             facts = _read(reader, facts, seen)
         reader.close()
         left = reader.left
         facts = facts if facts.python else _interpreter(facts, path, seen)
+        if facts.whole or left <= 0:
+            break
     return facts
 
 

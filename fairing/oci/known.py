@@ -51,7 +51,7 @@ def note(target: Reference, digest: str, inside: Iterable[str], trees: Iterable[
     Args:
         target: The repository.
         digest: The image's manifest's.
-        inside: Digests of its blobs.
+        inside: Digests of its blobs, which are kept for it as long as this is.
         trees: Keys of the folders of this machine that its layers were made of.
     """
     inside = tuple(inside)
@@ -61,7 +61,11 @@ def note(target: Reference, digest: str, inside: Iterable[str], trees: Iterable[
         for each in inside:
             if not (mark := _mark(target, each)).exists():
                 mark.touch()
-        text = {"repository": f"{target.registry}/{target.repository}", "blobs": inside, "trees": tuple(trees)}
+        text = {
+            "repository": f"{target.registry}/{target.repository}",
+            "blobs": (*inside, digest),
+            "trees": tuple(trees),
+        }
         layout.write(root, _mark(target, digest), json.dumps(text).encode())
 
 

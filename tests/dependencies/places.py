@@ -36,7 +36,7 @@ def texts():
 DEVELOPMENT = Path(sysconfig.get_path("purelib"))
 
 
-def wheel(folder, name, version="1.0", files=None, requires=(), extras=(), scripts=None, data=None):
+def wheel(folder, name, version="1.0", files=None, requires=(), extras=(), scripts=None, data=None, tag="py3-none-any"):
     """Write a wheel: ``files`` by path, console ``scripts`` by name, ``data`` that goes to the environment's root."""
     stem = f"{name.replace('-', '_')}-{version}"
     info = f"{stem}.dist-info"
@@ -46,7 +46,7 @@ def wheel(folder, name, version="1.0", files=None, requires=(), extras=(), scrip
         **({f"{name.replace('-', '_')}/__init__.py": f"VERSION = {version!r}\n"} if files is None else files),
         **{f"{stem}.data/data/{path}": text for path, text in (data or {}).items()},
         f"{info}/METADATA": "\n".join(headers) + "\n\nRequires-Dist: nothing-of-this-is-read\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n",
     }
     if scripts:
         lines = "".join(f"{script} = {place}\n" for script, place in scripts.items())
@@ -56,7 +56,7 @@ def wheel(folder, name, version="1.0", files=None, requires=(), extras=(), scrip
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
         record += f"{path},sha256={digest},{len(text.encode())}\n"
     folder.mkdir(parents=True, exist_ok=True)
-    made = folder / f"{stem}-py3-none-any.whl"
+    made = folder / f"{stem}-{tag}.whl"
     with zipfile.ZipFile(made, "w") as archive:
         for path, text in {**content, f"{info}/RECORD": f"{record}{info}/RECORD,,\n"}.items():
             archive.writestr(path, text)

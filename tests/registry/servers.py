@@ -19,10 +19,10 @@ from tests.conftest import needs
 
 
 @contextmanager
-def registry(folder, tls=None, auth=None):
-    """Run a registry on a port of its own; yield its host and port."""
+def registry(folder, tls=None, auth=None, port=None):
+    """Run a registry, on a port of its own where none is named; yield its host and port."""
     program = needs("docker-registry")
-    port = free_port()
+    port = port or free_port()
     http = {"addr": f"127.0.0.1:{port}", "secret": "x" * 16, "host": ""}
     if tls:
         http["tls"] = {"certificate": str(tls / "server.pem"), "key": str(tls / "server.key")}
