@@ -237,6 +237,10 @@ class BuiltImage:
     data: tuple[str, ...] = ()
     mounts: tuple[File, ...] = ()
 
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        """Show in a notebook which image it is, and of what."""
+        printer.text(f"{self.ref or self.digest} ({self.entry.name}, Python {self.python})")
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:
