@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from fairing.config.options import octets
 from fairing.events import Event, Failure, Phase, Source, Stamp, Status
 from fairing.kube.connection import Connection
 from fairing.kube.pods import CONTAINER
@@ -86,7 +85,12 @@ def failure(job: dict[str, Any], there: Sequence[dict[str, Any]]) -> Event | Non
     for pod in there:
         state = container(pod).get("state", {}).get("terminated", {})
         if state.get("reason") == "OOMKilled":
-            return Failure(stamp, "memory", f"It used more than its limit of {_limit(pod)} of memory", code=-9)
+            return Failure(
+                stamp,
+                "memory",
+                f"It used more than its limit of {_limit(pod)} of memory" if _limit(pod) else "Its node had none left",
+                code=-9,
+            )
         if pod["status"].get("reason") == "Evicted":
             return Failure(stamp, "exit", pod["status"].get("message", "evicted"), code=state.get("exitCode"))
     if "DeadlineExceeded" in reasons:
@@ -144,8 +148,9 @@ def _cancelled(job: dict[str, Any]) -> bool:
 def _limit(pod: dict[str, Any]) -> str:
     for each in pod["spec"]["containers"]:
         if each["name"] == CONTAINER:
-            return size(octets(each["resources"]["limits"]["memory"]))
-    return "its node"
+            limit = str(each["resources"].get("limits", {}).get("memory", ""))
+            return size(int(limit)) if limit.isdigit() else limit
+    return ""
 
 
 def _seconds(text: str | None) -> float:
