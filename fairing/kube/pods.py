@@ -7,12 +7,16 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from fairing.runtime.pod import GIVEN, HOME, OWN
+from fairing.runtime.pod import GIVEN, HOME, INPUTS, OWN
 from fairing.spec import BuiltImage, Group, Resources, Workload
 
 CONTAINER = "fairing"
+PIECE = "inputs"
+"""The key of a Secret under which a piece of the inputs lies."""
+
 RUN = "fairing/run"
 """The label of everything that was made for a run: its name."""
 
@@ -20,14 +24,15 @@ USER = 1000
 _GPU = "nvidia.com/gpu"
 
 
-def template(name: str, image: BuiltImage, workload: Workload, group: Group) -> dict[str, Any]:
+def template(name: str, image: BuiltImage, workload: Workload, group: Group, secrets: Sequence[str]) -> dict[str, Any]:
     """Return the template of a group's pods.
 
     Args:
-        name: The run's name, which is also that of its Secret and its ConfigMap.
+        name: The run's name, which is also that of its first Secret and its ConfigMap.
         image: What they run.
         workload: How.
         group: The pods' own group.
+        secrets: The Secrets that hold what travels beside the image, a piece each.
     """
     marks = {RUN: name, "sidecar.istio.io/inject": "false"}
     return {
@@ -45,14 +50,9 @@ def template(name: str, image: BuiltImage, workload: Workload, group: Group) -> 
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [_container(name, image, workload, group.resources)],
-            "volumes": [_given(name, image, workload), {"name": "own", "emptyDir": {}}],
+            "volumes": [_given(name, image, secrets), {"name": "own", "emptyDir": {}}],
         },
     }
-
-
-def keys(workload: Workload) -> dict[str, str]:
-    """Return where a run's inputs lie in its Secret: their paths by key."""
-    return {f"input-{number}": f"inputs/{file.path}" for number, file in enumerate(workload.inputs)}
 
 
 def _container(name: str, image: BuiltImage, workload: Workload, resources: Resources) -> dict[str, Any]:
@@ -83,10 +83,12 @@ def _container(name: str, image: BuiltImage, workload: Workload, resources: Reso
     }
 
 
-def _given(name: str, image: BuiltImage, workload: Workload) -> dict[str, Any]:
-    secret = [{"key": "key", "path": "key", "mode": 0o400}]
-    secret += [{"key": key, "path": path} for key, path in keys(workload).items()]
-    sources: list[dict[str, Any]] = [{"configMap": {"name": name}}, {"secret": {"name": name, "items": secret}}]
+def _given(name: str, image: BuiltImage, secrets: Sequence[str]) -> dict[str, Any]:
+    key = {"name": name, "items": [{"key": "key", "path": "key", "mode": 0o400}]}
+    sources: list[dict[str, Any]] = [{"configMap": {"name": name}}, {"secret": key}]
+    for number, secret in enumerate(secrets):
+        piece = {"key": PIECE, "path": f"{INPUTS}.{number:03}", "mode": 0o400}
+        sources.append({"secret": {"name": secret, "items": [piece]}})
     if image.mounts:
         sources.append({"configMap": {"name": f"{name}-mounts"}})
     return {"name": "given", "projected": {"sources": sources}}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fairing.errors import AccessError
@@ -26,21 +26,24 @@ class Watch:
     Args:
         connection: The way to the cluster.
         path: Of the list.
+        known: Objects that were there: one that is not any more comes as gone.
         selector: ``labelSelector`` or ``fieldSelector``.
 
     Each item is ``(gone, object)``. After a cut, objects may come again as they are.
     """
 
-    def __init__(self, connection: Connection, path: str, **selector: str) -> None:
+    def __init__(
+        self, connection: Connection, path: str, known: Sequence[dict[str, Any]] = (), **selector: str
+    ) -> None:
         self._connection = connection
         self._path = path
         self._selector = selector
+        self._known = {each["metadata"]["uid"]: each for each in known}
         self._closed = threading.Event()
         self._open: Any = None
 
     def __iter__(self) -> Iterator[tuple[bool, dict[str, Any]]]:
         failures = 0
-        known: dict[str, dict[str, Any]] = {}
         version = ""
         while not self._closed.wait(_PAUSES[min(failures, len(_PAUSES) - 1)]):
             try:
@@ -48,22 +51,22 @@ class Watch:
                     listed = self._connection.get(self._path, **self._selector)
                     version = listed["metadata"]["resourceVersion"]
                     found = {each["metadata"]["uid"]: each for each in listed["items"]}
-                    yield from ((True, each) for uid, each in known.items() if uid not in found)
-                    known = found
+                    yield from ((True, each) for uid, each in self._known.items() if uid not in found)
+                    self._known = found
                     yield from ((False, each) for each in found.values())
                 for change, each in self._changes(version):
                     failures = 0
                     version = each["metadata"]["resourceVersion"]
                     if change == "BOOKMARK":
                         continue
-                    known[each["metadata"]["uid"]] = each
+                    self._known[each["metadata"]["uid"]] = each
                     yield change == "DELETED", each
             except Refused as refused:
                 if refused.status != 410:
                     raise
                 version = ""
             except AccessError:
-                if failures == 0 and not known:
+                if failures == 0 and not self._known:
                     raise
                 failures += 1
             failures += 1

@@ -2,13 +2,14 @@
 
     python -m fairing.runtime.pod
 
-What the client gave lies in ``GIVEN``, which is read alone: ``run.json``, ``key``, ``inputs/``, and, where the image
-has no code of its own, ``code.tar.gz`` and fairing itself as ``fairing.zip``. ``OWN`` is a volume that the pod has for
-itself and that outlives a restart of its container.
+What the client gave lies in ``GIVEN``, which is read alone: ``run.json``, ``key``, the inputs as an archive in pieces,
+and, where the image has no code of its own, ``code.tar.gz`` and fairing itself as ``fairing.zip``. ``OWN`` is a volume
+that the pod has for itself and that outlives a restart of its container.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+INPUTS = "inputs.tar.gz"
 GIVEN = "/fairing/given"
 OWN = "/fairing/own"
 HOME = f"{OWN}/home"
@@ -45,12 +47,11 @@ def main() -> int | str:
 def _lay_out(spec: dict[str, Any], described: Path) -> None:
     for folder in (HOME, SPOOL, WORK):
         Path(folder).mkdir(parents=True, exist_ok=True)
-    archive = Path(GIVEN, "code.tar.gz")
-    if archive.exists():
-        with tarfile.open(archive) as packed:
-            if hasattr(tarfile, "data_filter"):
-                packed.extraction_filter = tarfile.data_filter
-            packed.extractall(OWN)  # noqa: S202 - the client made it, and the entry's hash is checked
+    pieces = sorted(Path(GIVEN).glob(f"{INPUTS}.*"))
+    _unpack(b"".join(piece.read_bytes() for piece in pieces), f"{OWN}/inputs")
+    code = Path(GIVEN, "code.tar.gz")
+    if code.exists():
+        _unpack(code.read_bytes(), OWN)
         spec["code"] = f"{OWN}/{spec['code'].lstrip('/')}"
     for path in spec.pop("data"):
         target = Path(WORK, path)
@@ -59,13 +60,21 @@ def _lay_out(spec: dict[str, Any], described: Path) -> None:
     own = {
         "source": f"{spec.pop('role')}-{os.environ.get('JOB_COMPLETION_INDEX', '0')}",
         "key": f"{GIVEN}/key",
-        "inputs": f"{GIVEN}/inputs",
+        "inputs": f"{OWN}/inputs",
         "spool": SPOOL,
         "work": WORK,
     }
     part = described.with_suffix(".part")
     part.write_text(json.dumps({**spec, **own}))
     part.rename(described)
+
+
+def _unpack(archive: bytes, into: str) -> None:
+    """Unpack what the client made; the entry's hash is checked before it is loaded."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
+        if hasattr(tarfile, "data_filter"):
+            packed.extraction_filter = tarfile.data_filter
+        packed.extractall(into)  # noqa: S202
 
 
 def _linger(seconds: float, ended: str) -> None:

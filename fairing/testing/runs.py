@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fairing import launch, plugins, state
+from fairing.config import settings
+from fairing.config.options import Options
 from fairing.errors import DeployError, FairingError, PluginError
 from fairing.events import Event, Text
 from fairing.ports import Deployer
@@ -61,9 +63,9 @@ class Run:
         inputs = (File("arguments.pkl", cloudpickle.dumps((args, {}))),)
         workload = Workload("contract", (Group(count=workers),), inputs, env, grace=5.0)
         self.deployer: Deployer = plugins.deployer(name)
-        self.target = target(name)
+        self.target, image = place(name)
         self.started = time.monotonic()
-        self.handle: Handle = launch.launch(bundle, Image(), workload, self.target, lambda _: None)
+        self.handle: Handle = launch.launch(bundle, image, workload, self.target, lambda _: None)
         self._heard: queue.Queue[Event | None] = queue.Queue()
         self._listening: threading.Thread | None = None
 
@@ -175,12 +177,18 @@ def deleted(name: str) -> Deleted:
         )
 
 
-def target(name: str) -> Target:
-    """Return a target with this deployer, and an installed builder that makes what it takes."""
+def place(name: str) -> tuple[Target, Image]:
+    """Return a target with this deployer, and the image to start from there.
+
+    Where it is, and which image and builder it has, is said as for any run: by ``FAIRING_*`` and files of settings;
+    else the builder is an installed one that makes what it takes.
+    """
+    target, said = settings.settle(Options(deployer=name))
+    image = said.image if isinstance(said.image, Image) else Image(said.image or "")
     takes = plugins.deployer(name).takes
-    for builder in plugins.installed(plugins.BUILDERS):
+    for builder in (target.builder, *plugins.installed(plugins.BUILDERS)):
         if takes & plugins.builder(builder).makes:
-            return Target("contract", name, builder)
+            return Target("contract", name, builder, target.options), image
     raise PluginError(f"No installed builder makes what the deployer {name!r} takes ({', '.join(sorted(takes))}).")
 
 

@@ -67,10 +67,11 @@ class JobDeployer:
         inside.cancel(reached, job)
 
     def delete(self, handle: Handle) -> None:
-        """Delete the Job, and with it all that it owns."""
+        """Cancel the run, and delete its Job with all that it owns."""
         try:
             reached, job = objects.find(handle)
         except DeployError:
             return
+        inside.cancel(reached, job)
         objects.delete(reached, job)
         inside.forget(job)

@@ -9,6 +9,9 @@ from __future__ import annotations
 import fnmatch
 import json
 import shutil
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,9 @@ from fairing.run.streams import Pieces
 from fairing.runtime.pod import OWN, RELEASED
 from fairing.spec import Handle
 from fairing_deployers.job import objects, status
+
+SMALL = 16 << 20
+"""Bytes of files that are fetched although nobody named them."""
 
 _READ = """
 import os, shutil, sys
@@ -43,6 +49,14 @@ for folder, _, names in os.walk(root):
             found.append([os.path.relpath(path, root), os.path.getsize(path)])
 print(json.dumps(sorted(found)))
 """
+_PACK = """
+import os, sys, tarfile
+os.chdir(sys.argv[1])
+with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as packed:
+    for path in sys.argv[2:]:
+        if os.path.isfile(path):
+            packed.add(os.path.realpath(path), path, recursive=False)
+"""
 _END = """
 import os, signal, sys, time
 os.kill(1, signal.SIGTERM)
@@ -59,12 +73,11 @@ def read(reached: Connection, job: dict[str, Any], handle: Handle, path: str) ->
     Raises:
         DeployError: It was not fetched, and the pod has ended or does not have it.
     """
-    here = _fetched(job) / path
-    if ".." not in Path(path).parts and here.is_file():
-        return Pieces(here)
     part, _, name = path.partition("/")
-    if part not in {"work", "spool"} or not name:
+    if part not in {"work", "spool"} or not name or ".." in Path(path).parts or "\0" in path:
         raise DeployError(f"The run {handle} has no file {path!r}.", fix="Its files() lists those there are.")
+    if (here := _fetched(job) / path).is_file():
+        return Pieces(here)
     source = name.partition("/")[0] if part == "spool" else ""
     pod = _pod(reached, job, handle, source, path)
     return _output(reached, pod, _READ, f"{OWN}/{part}", name.partition("/")[2] if source else name)
@@ -88,17 +101,31 @@ def kept(reached: Connection, job: dict[str, Any], pod: dict[str, Any], event: R
     if payload is None or payload.path is None:
         return event
     path = f"spool/{event.at.source}/{Path(payload.path).name}"
-    _fetch(job, path, spooled(reached, pod, payload.path))
+    with suppress(DeployError):  # the pod has ended: whoever asks for the value is told so
+        _fetch(job, path, spooled(reached, pod, payload.path))
     placed = replace(payload, path=path)
     return replace(event, payload=placed) if isinstance(event, Result) else replace(event, exception=placed)
 
 
 def outputs(reached: Connection, job: dict[str, Any], pod: dict[str, Any], there: tuple[FileInfo, ...]) -> None:
-    """Fetch the files that are to be brought back."""
-    wanted = json.loads(job["metadata"].get("annotations", {}).get(objects.OUTPUTS, "[]"))
-    for file in there:
-        if any(_matches(file.path, pattern) for pattern in wanted):
-            _fetch(job, f"work/{file.path}", _output(reached, pod, _READ, f"{OWN}/work", file.path))
+    """Fetch the files that are to be brought back, and with them as many of the small ones as are no burden.
+
+    Raises:
+        DeployError: The pod has ended before they were.
+    """
+    asked = json.loads(job["metadata"].get("annotations", {}).get(objects.OUTPUTS, "[]"))
+    wanted = {file.path for file in there if any(_matches(file.path, pattern) for pattern in asked)}
+    room = SMALL
+    for file in sorted(there, key=lambda file: file.size):
+        room -= file.size
+        if room >= 0:
+            wanted.add(file.path)
+    if wanted := {path for path in wanted if not (_fetched(job) / "work" / path).exists()}:
+        packed = _output(reached, pod, _PACK, f"{OWN}/work", *sorted(wanted))
+        with tarfile.open(fileobj=_Joined(packed), mode="r|") as archive:  # type: ignore[call-overload]
+            for entry in archive:
+                if entry.isreg() and (content := archive.extractfile(entry)):
+                    _fetch(job, f"work/{entry.name}", iter(lambda: content.read(1 << 18), b""))
 
 
 def spooled(reached: Connection, pod: dict[str, Any], path: str) -> Stream[bytes]:
@@ -156,9 +183,9 @@ def _output(reached: Connection, pod: dict[str, Any], program: str, *arguments: 
     return Output(reached, path, CONTAINER, ["python", "-c", program, *arguments])
 
 
-def _fetch(job: dict[str, Any], path: str, pieces: Stream[bytes]) -> None:
+def _fetch(job: dict[str, Any], path: str, pieces: Iterable[bytes]) -> None:
     file = _fetched(job) / path
-    if ".." in Path(path).parts or file.exists():
+    if ".." in Path(path).parts or Path(path).is_absolute() or file.exists():
         return
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with state.replacing(file) as part, part.open("wb") as out:
@@ -172,3 +199,22 @@ def _fetched(job: dict[str, Any]) -> Path:
 
 def _matches(path: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path.rpartition("/")[2], pattern)
+
+
+class _Joined:
+    """Pieces as a file that is read once, from its beginning to its end."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces: Iterator[bytes] = iter(pieces)
+        self._held = b""
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes, or what there is at the end."""
+        held = [self._held]
+        room = size - len(self._held)
+        while room > 0 and (piece := next(self._pieces, b"")):
+            held.append(piece)
+            room -= len(piece)
+        data = b"".join(held)
+        self._held = data[size:]
+        return data[:size]

@@ -7,6 +7,7 @@ that whoever deletes the Job deletes all.
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import re
@@ -14,13 +15,16 @@ import secrets
 import time
 from typing import Any
 
-from fairing.errors import AccessError, DeployError
+from fairing.errors import AccessError, ConfigError, DeployError
 from fairing.events import Source, Stamp, Status
 from fairing.kube import pods
 from fairing.kube.connection import Connection, Refused, connect
+from fairing.kube.watch import Watch
+from fairing.oci.layer import PLACES, order, write
 from fairing.ports import Reporter
 from fairing.run.runner import told
 from fairing.spec import BuiltImage, Handle, Workload
+from fairing.words import size
 
 OURS = "app.kubernetes.io/managed-by"
 CANCELLED = "fairing/cancelled"
@@ -32,6 +36,12 @@ OUTPUTS = "fairing/outputs"
 _KEEP = 7 * 24 * 3600
 """Seconds that a Job that has ended, its pods and their logs are kept."""
 
+_MOST = 16 << 20
+"""Bytes of arguments: the cluster keeps them in its own database."""
+
+_PIECE = 900 << 10
+"""Bytes of one object of the cluster, which has a mebibyte at most."""
+
 _LINGER = 60.0
 _KILLED = [128 + number for number in (4, 6, 7, 8, 9, 11, 15)]
 """Exit codes of processes that were killed: these may run again, and a failure of the user's own code never does."""
@@ -42,7 +52,15 @@ def check(reached: Connection, workload: Workload) -> None:
 
     Raises:
         AccessError: They may not.
+        DeployError: The arguments are too large to travel beside the image.
     """
+    octets = sum(file.size() for file in workload.inputs)
+    if octets > _MOST:
+        raise DeployError(
+            f"The arguments ({size(octets)}) are too large to travel to a cluster.",
+            why=f"They travel in Secrets, and at most {size(_MOST)} do.",
+            fix="Load the data inside the function, from a file (include=[…]) or from storage.",
+        )
     for group, kind in (("batch", "jobs"), ("", "secrets"), ("", "configmaps")):
         asked = {"namespace": reached.namespace, "verb": "create", "group": group, "resource": kind}
         answer = reached.post(
@@ -65,7 +83,9 @@ def create(reached: Connection, image: BuiltImage, workload: Workload, report: R
     """Make a run's objects; on failure none is left."""
     name = _name(workload.name)
     path = f"/api/v1/namespaces/{reached.namespace}"
+    inputs = _inputs(name, workload)
     beside = [("secrets", _secret(name, workload)), ("configmaps", _description(name, image, workload))]
+    beside += [("secrets", secret) for secret in inputs]
     if image.mounts:
         beside.append(("configmaps", _mounts(name, image)))
     made: list[str] = []
@@ -73,7 +93,7 @@ def create(reached: Connection, image: BuiltImage, workload: Workload, report: R
         for kind, body in beside:
             made.append(f"{path}/{kind}/{body['metadata']['name']}")
             reached.post(f"{path}/{kind}", body)
-        job = reached.post(_jobs(reached), _job(name, image, workload))
+        job = reached.post(_jobs(reached), _job(name, image, workload, [each["metadata"]["name"] for each in inputs]))
         made.append(f"{_jobs(reached)}/{name}?propagationPolicy=Background")
         owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"]}
         for each in made[:-1]:
@@ -99,7 +119,7 @@ def find(handle: Handle) -> tuple[Connection, dict[str, Any]]:
         raise DeployError(
             f"{handle} is not the handle of a Job.", fix="fairing.jobs() lists those there are."
         ) from None
-    reached = connect(context, namespace)
+    reached = _reached(context, namespace)
     try:
         job = reached.get(f"{_jobs(reached)}/{name}")
     except Refused as refused:
@@ -131,14 +151,25 @@ def change(reached: Connection, job: dict[str, Any], changes: dict[str, Any]) ->
 
 
 def delete(reached: Connection, job: dict[str, Any]) -> None:
-    """Delete a Job; its pods, its Secret and its ConfigMaps go with it."""
+    """Delete a Job, and return when it is gone; its pods, its Secrets and its ConfigMaps go with it."""
     reached.delete(f"{_jobs(reached)}/{job['metadata']['name']}", propagationPolicy="Foreground")
+    for gone, _ in Watch(reached, _jobs(reached), [job], fieldSelector=f"metadata.name={job['metadata']['name']}"):
+        if gone:
+            return
 
 
 def key(reached: Connection, job: dict[str, Any]) -> bytes:
     """Return the key that a run's messages are signed with."""
     secret = reached.get(f"/api/v1/namespaces/{reached.namespace}/secrets/{job['metadata']['name']}")
     return base64.b64decode(secret["data"]["key"])
+
+
+def _reached(context: str, namespace: str) -> Connection:
+    """Go by the context of the handle, else by the current one: another machine may call the same cluster otherwise."""
+    try:
+        return connect(context, namespace)
+    except ConfigError:
+        return connect(None, namespace)
 
 
 def _jobs(reached: Connection) -> str:
@@ -156,15 +187,27 @@ def _metadata(name: str, run: str) -> dict[str, Any]:
 
 
 def _secret(name: str, workload: Workload) -> dict[str, Any]:
-    inputs = dict(zip(pods.keys(workload), (file.read() for file in workload.inputs), strict=True))
     values = {f"secret-{number}": os.environ[each].encode() for number, each in enumerate(workload.secrets)}
-    data = {"key": secrets.token_bytes(32), **inputs, **values}
+    data = {"key": secrets.token_bytes(32), **values}
     return {"metadata": _metadata(name, name), "immutable": True, "data": _encoded(data)}
 
 
-def _description(name: str, image: BuiltImage, workload: Workload) -> dict[str, Any]:
-    from fairing.oci.layer import PLACES
+def _inputs(name: str, workload: Workload) -> list[dict[str, Any]]:
+    """Return the Secrets that hold what travels beside the image: an archive, in as many pieces as it takes."""
+    packed = io.BytesIO()
+    write(sorted(workload.inputs, key=order), packed)
+    data = packed.getvalue()
+    return [
+        {
+            "metadata": _metadata(f"{name}-inputs-{number}", name),
+            "immutable": True,
+            "data": _encoded({pods.PIECE: data[at : at + _PIECE]}),
+        }
+        for number, at in enumerate(range(0, len(data), _PIECE))
+    ]
 
+
+def _description(name: str, image: BuiltImage, workload: Workload) -> dict[str, Any]:
     described = {
         **told(image, workload),
         "code": f"/{PLACES['code']}",
@@ -180,7 +223,7 @@ def _mounts(name: str, image: BuiltImage) -> dict[str, Any]:
     return {"metadata": _metadata(f"{name}-mounts", name), "immutable": True, "binaryData": _encoded(files)}
 
 
-def _job(name: str, image: BuiltImage, workload: Workload) -> dict[str, Any]:
+def _job(name: str, image: BuiltImage, workload: Workload, inputs: list[str]) -> dict[str, Any]:
     group = workload.groups[0]
     deadline = {"activeDeadlineSeconds": max(1, round(workload.timeout))} if workload.timeout else {}
     return {
@@ -203,7 +246,7 @@ def _job(name: str, image: BuiltImage, workload: Workload) -> dict[str, Any]:
                 ]
             },
             **deadline,
-            "template": pods.template(name, image, workload, group),
+            "template": pods.template(name, image, workload, group, inputs),
         },
     }
 

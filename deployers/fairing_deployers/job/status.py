@@ -69,7 +69,7 @@ def finished(job: dict[str, Any]) -> tuple[Phase, str, float] | None:
 def wait(reached: Connection, job: dict[str, Any]) -> None:
     """Wait until a Job has ended."""
     path = f"/apis/batch/v1/namespaces/{reached.namespace}/jobs"
-    watch = Watch(reached, path, fieldSelector=f"metadata.name={job['metadata']['name']}")
+    watch = Watch(reached, path, [job], fieldSelector=f"metadata.name={job['metadata']['name']}")
     for gone, each in watch:
         if gone or finished(each) is not None:
             return

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fairing.errors import DeployError
-from fairing.events import Event, Failure, Files, Result, Source, Stamp, Status, from_wire
+from fairing.events import Event, Failure, Files, Lost, Result, Source, Stamp, Status, from_wire
 from fairing.kube.connection import Connection, Refused
 from fairing.kube.logs import Lines
 from fairing.kube.pods import CONTAINER
@@ -64,7 +64,7 @@ class _Told:
         self._job = job
         self._ended = ended
         path = f"/apis/batch/v1/namespaces/{reached.namespace}/jobs"
-        self._watch = Watch(reached, path, fieldSelector=f"metadata.name={job['metadata']['name']}")
+        self._watch = Watch(reached, path, [job], fieldSelector=f"metadata.name={job['metadata']['name']}")
 
     def __iter__(self) -> Iterator[Event]:
         try:
@@ -121,7 +121,10 @@ class PodLog:
         if isinstance(event, Result) or (isinstance(event, Failure) and event.exception is not None):
             event = inside.kept(self._reached, self._job, self._pod, event)
         elif isinstance(event, Files) and not self._source.index:
-            inside.outputs(self._reached, self._job, self._pod, event.files)
+            try:
+                inside.outputs(self._reached, self._job, self._pod, event.files)
+            except DeployError:
+                yield Lost(event.at, "files of the working folder: the pod ended before they were fetched")
         if self._since is None or at >= self._since:
             yield event
 
