@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -30,7 +30,7 @@ from fairing.config.options import (
 )
 from fairing.edge import edge
 from fairing.errors import ConfigError
-from fairing.spec import Image, Target
+from fairing.spec import Image, RegistryRule, Target
 
 BUILT_IN: Mapping[str, Target] = {
     "local": Target("local"),
@@ -131,7 +131,7 @@ def settle(given: Options, document: Options | None = None) -> tuple[Target, Opt
     places = {name: value for name in PLACES if (value := getattr(settled, name)) is not None}
     merged = {**dict(target.options), **places}
     builder, deployer = settled.builder or target.builder, settled.deployer or target.deployer
-    return Target(target.name, deployer, builder, tuple(merged.items())), settled
+    return Target(target.name, deployer, builder, tuple(merged.items()), target.registries), settled
 
 
 @edge
@@ -153,7 +153,8 @@ def settings(**given: Any) -> Settings:
     plain = {"target": target.name, "deployer": target.deployer, "builder": target.builder}
     for name, value in plain.items():
         found[name] = found[name] or Setting(name, value, f"target {target.name}" if name != "target" else "default")
-    return Settings(each for each in found.values() if each is not None)
+    rules = (Setting(f"registries.{rule.registry}", _told(rule), _place(rule)) for rule in target.registries)
+    return Settings([*(each for each in found.values() if each is not None), *rules])
 
 
 def targets() -> Mapping[str, Target]:
@@ -173,9 +174,24 @@ def _layers(given: Options, document: Options | None = None) -> tuple[Target, li
     ]
     chosen = next((said.target for _, said in layers if said.target is not None), "local")
     target = _target(chosen, files)
+    rules = {rule.registry: rule for file in reversed(files) for rule in file.registries}
+    rules.update({rule.registry: rule for rule in target.registries})
+    target = replace(target, registries=tuple(rules.values()))
     where = f"target {target.name}"
     layers.append((lambda _: where, options(dict(target.options), where)))
     return target, layers
+
+
+def _told(rule: RegistryRule) -> str:
+    told = {"ca": rule.ca, "mirror": rule.mirror}
+    plain = ["insecure"] if rule.insecure else []
+    return ", ".join([*plain, *(f"{name}={value}" for name, value in told.items() if value)])
+
+
+def _place(rule: RegistryRule) -> str:
+    """Return which file says how a registry is spoken to; else the target says so itself."""
+    found = (file.place("registries", rule.registry) for file in _files() if rule in file.registries)
+    return next(found, "the target")
 
 
 def _first(name: str, layers: list[_Layer]) -> Setting | None:

@@ -6,30 +6,35 @@ target = "big"
 [targets.big]
 deployer = "local"
 memory = "16Gi"
+
+[registries."registry.test:5000"]
+insecure = true                # plain HTTP; or: ca = "authority.pem"
+mirror = "mirror.test/hub"
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fairing.config.options import NAMES, Options, nearest, options
 from fairing.errors import ConfigError
-from fairing.spec import Target
+from fairing.spec import RegistryRule, Target
 
 LARGEST = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one file says, and where each option stands in it."""
+    """What one file says, and where each option, by its keys from the outermost, stands in it."""
 
     options: Options
     targets: tuple[Target, ...]
-    place: Callable[[str], str]
+    registries: tuple[RegistryRule, ...]
+    place: Callable[..., str]
 
 
 def read(path: Path) -> Settings:
@@ -42,13 +47,11 @@ def read(path: Path) -> Settings:
     prefix = _prefix(path)
     table = _table(_parse(path, text), prefix, path)
     file = _File(path, text, prefix)
-    plain = {key: value for key, value in table.items() if key != "targets"}
+    plain = {key: value for key, value in table.items() if key not in _TABLES}
     said = file.options(plain, ())
-    named = table.get("targets", {})
-    if not isinstance(named, dict):
-        raise ConfigError(f"targets is not a table ({file.place(('targets',))}).", fix="Write [targets.NAME].")
-    targets = tuple(file.target(name, value) for name, value in named.items())
-    return Settings(said, targets, lambda name: file.place((name,)))
+    targets = tuple(file.target(name, value) for name, value in file.named(table, "targets"))
+    registries = tuple(file.registry(name, value) for name, value in file.named(table, "registries"))
+    return Settings(said, targets, registries, lambda *keys: file.place(keys))
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -82,6 +85,9 @@ def text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(getattr(value, "name", value))
 
 
+_TABLES = ("targets", "registries")
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     path: Path
@@ -93,7 +99,7 @@ class _File:
         for key, value in table.items():
             if key not in NAMES:
                 raise ConfigError(
-                    f"There is no option {key!r} ({self.place((*under, key))}).", fix=nearest(key, (*NAMES, "targets"))
+                    f"There is no option {key!r} ({self.place((*under, key))}).", fix=nearest(key, (*NAMES, *_TABLES))
                 )
             said = self._option(key, value, under).over(said)
         return said
@@ -104,10 +110,37 @@ class _File:
         except ConfigError:
             return options({key: value}, self.place((*under, key)))  # a line is looked for when it is needed
 
-    def target(self, name: str, table: Any) -> Target:
+    def named(self, table: dict[str, Any], what: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the tables in a table, each with its name."""
+        found = table.get(what, {})
+        if not isinstance(found, dict):
+            raise ConfigError(f"{what} is not a table ({self.place((what,))}).", fix=f"Write [{what}.NAME].")
+        for name, value in found.items():
+            if not isinstance(value, dict):
+                where = self.place((what, name))
+                raise ConfigError(f"{what}.{name} is not a table ({where}).", fix=f"Write [{what}.NAME].")
+            yield name, value
+
+    def registry(self, name: str, table: dict[str, Any]) -> RegistryRule:
+        under = ("registries", name)
+        kinds = {"insecure": bool, "ca": str, "mirror": str}
+        for key, value in table.items():
+            where = self.place((*under, key))
+            if key not in kinds:
+                raise ConfigError(f"A registry has no {key!r} ({where}).", fix=nearest(key, tuple(kinds)))
+            if not isinstance(value, kinds[key]) or value == "":
+                kind = "true or false" if kinds[key] is bool else "a text"
+                raise ConfigError(f"{key}={value!r} is not possible ({where}).", fix=f"{key} is {kind}.")
+        if not name or "/" in name or (table.get("insecure") and "ca" in table):
+            why = "Plain HTTP has no certificates." if "ca" in table else "It names a place in a registry."
+            fix = "Leave out insecure or ca." if "ca" in table else f'Write [registries."{name.partition("/")[0]}"].'
+            raise ConfigError(f"registries.{name} is not possible ({self.place(under)}).", why=why, fix=fix)
+        ca = table.get("ca")
+        rooted = str(self.path.absolute().parent / Path(ca).expanduser()) if ca else None
+        return RegistryRule(name, table.get("insecure", False), rooted, table.get("mirror"))
+
+    def target(self, name: str, table: dict[str, Any]) -> Target:
         under = ("targets", name)
-        if not isinstance(table, dict):
-            raise ConfigError(f"{'.'.join(under)} is not a table ({self.place(under)}).", fix="Write [targets.NAME].")
         if "target" in table:
             raise ConfigError(
                 f"A target cannot name another target ({self.place((*under, 'target'))}).", fix="Leave target out."

@@ -18,7 +18,7 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 from fairing.errors import RegistryError
 from fairing.oci.authorization import Authorization
 from fairing.oci.credentials import Credentials, find
-from fairing.oci.http import TRANSIENT, Answer, Refusal, Request, host, origin, refusal, unreachable
+from fairing.oci.http import TRANSIENT, Answer, Refusal, Request, host, origin, refusal, rule, unreachable
 from fairing.oci.reference import host as api_host
 from fairing.oci.reference import plain
 from fairing.words import duration
@@ -178,7 +178,7 @@ class Connection:
             raise RegistryError(
                 f"{host(url)} sends on to {parts.netloc} over plain HTTP.",
                 why="Anybody on the way could change what is read there.",
-                fix=f"If that is meant, name {parts.netloc} among the registries for plain HTTP.",
+                fix=f"If that is meant, say so: {rule(parts.netloc)} insecure = true in fairing.toml.",
             )
         if parts.scheme not in {"http", "https"}:
             raise RegistryError(f"{host(url)} sends on to an address that is none: {target[:80]!r}.")

@@ -160,10 +160,10 @@ def unreachable(url: str, wrong: Exception, what: str) -> Refusal:
     if "CERTIFICATE_VERIFY_FAILED" in text or "certificate" in text.lower():
         said = re.search(r"verify failed: ([^(\]]+)", text)
         why = f"The certificate of {name} is not trusted ({(said[1] if said else kind).strip()})."
-        fix = "Name a file with its authority's certificate (ca), if you trust it."
+        fix = f'If you trust it, name a file with its authority\'s certificate: {rule(name)} ca = "…" in fairing.toml.'
     elif "WRONG_VERSION_NUMBER" in text or "record layer failure" in text:
         why = f"{name} does not speak HTTPS."
-        fix = f"If it is to be spoken to over plain HTTP, name {name} among the registries for plain HTTP."
+        fix = f"If it is to be spoken to over plain HTTP, say so: {rule(name)} insecure = true in fairing.toml."
     elif kind == "NameResolutionError" or "Name or service not known" in text or "getaddrinfo failed" in text:
         why, fix = f"No host is called {name}.", "Check the registry's name, and the network."
     else:
@@ -172,6 +172,11 @@ def unreachable(url: str, wrong: Exception, what: str) -> Refusal:
     error = Refusal(what, why=why, fix=fix)
     error.transient = not hopeless
     return error
+
+
+def rule(name: str) -> str:
+    """Return the header under which a file of settings says how a registry is spoken to."""
+    return f'[registries."{name}"]'
 
 
 def _silence(kind: str, text: str) -> str:

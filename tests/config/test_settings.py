@@ -12,6 +12,7 @@ import fairing
 from fairing.config import settings
 from fairing.config.options import NAMES, Options, options
 from fairing.errors import CaptureError, ConfigError, PluginError
+from fairing.spec import RegistryRule, Target
 
 SOURCES = ["the call", "fairing.use", "FAIRING_MEMORY", "project", "person", "target small"]
 
@@ -133,6 +134,13 @@ def test_pyproject_holds_settings_too_and_one_without_them_is_passed_over(projec
         ("\n\ntargets = 3", 3, "targets is not a table"),
         ("targets.a = 3", 1, "targets.a is not a table"),
         ("[targets.a]\ntarget = 'b'", 2, "cannot name another"),
+        ("registries = 3", 1, "registries is not a table"),
+        ("[registries]\nhere = true", 2, "registries.here is not a table"),
+        ("[registries.here]\ninsecur = true", 2, "Did you mean 'insecure'"),
+        ("[registries.here]\ninsecure = 'yes'", 2, "insecure is true or false"),
+        ("[registries.here]\n\nmirror = ''", 3, "mirror is a text"),
+        ("[registries.'here/team']\ninsecure = true", 1, 'Write .registries."here"'),
+        ("[registries.here]\ninsecure = true\nca = 'a.pem'", 1, "Plain HTTP has no certificates"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_told_with_its_file_line_and_nearest_key(project, text, line, says):
@@ -276,3 +284,30 @@ def test_a_person_without_a_home_and_a_folder_that_is_gone_are_told_in_words(tmp
     ]
     assert said[0].startswith("There is no folder to keep things in. This user has no home folder. Set FAIRING_HOME to")
     assert said[1].startswith("The folder that this program works in is gone.")
+
+
+def test_how_registries_are_spoken_to_is_settled_with_the_target_the_project_before_the_person(project, own):
+    file = project / "fairing.toml"
+    file.write_text('[registries."a.test:5000"]\ninsecure = true\n[registries.b]\nca = "tls/ca.pem"\n')
+    own.write_text('[registries.b]\nmirror = "m"\n[registries."docker.io"]\nmirror = "a.test:5000/hub"\n')
+    target, _ = settings.settle(Options())
+    assert {rule.registry: rule for rule in target.registries} == {
+        "a.test:5000": RegistryRule("a.test:5000", insecure=True),
+        "b": RegistryRule("b", ca=str(project / "tls" / "ca.pem")),
+        "docker.io": RegistryRule("docker.io", mirror="a.test:5000/hub"),
+    }
+    shown = {each.name: each for each in fairing.settings()}
+    assert (shown["registries.a.test:5000"].value, shown["registries.a.test:5000"].source) == (
+        "insecure",
+        f"{file}, line 1",
+    )
+    assert shown["registries.docker.io"].source == f"{own}, line 3"
+
+
+def test_a_target_of_ones_own_says_how_registries_are_spoken_to(project):
+    (project / "fairing.toml").write_text("[registries.a]\ninsecure = true\n")
+    given = Target("mine", repository="a/team", registries=(RegistryRule("a", mirror="m"),))
+    target, _ = settings.settle(Options(target=given, memory="1Gi"))
+    assert target.registries == given.registries
+    assert target.option("repository") == "a/team"
+    assert settings.settle(Options(target=target))[0] == target

@@ -19,11 +19,11 @@ from tests.conftest import needs
 
 
 @contextmanager
-def registry(folder, tls=None, auth=None, port=None):
+def registry(folder, tls=None, auth=None, port=None, address="127.0.0.1"):
     """Run a registry, on a port of its own where none is named; yield its host and port."""
     program = needs("docker-registry")
     port = port or free_port()
-    http = {"addr": f"127.0.0.1:{port}", "secret": "x" * 16, "host": ""}
+    http = {"addr": f"{address}:{port}", "secret": "x" * 16, "host": ""}
     if tls:
         http["tls"] = {"certificate": str(tls / "server.pem"), "key": str(tls / "server.key")}
     document = {
@@ -52,7 +52,7 @@ def registry(folder, tls=None, auth=None, port=None):
         try:
             assert listening.wait(30), said
             assert process.poll() is None, b"".join(said)
-            yield f"127.0.0.1:{port}"
+            yield f"{address}:{port}"
         finally:
             process.terminate()
             process.wait(30)
@@ -72,7 +72,7 @@ def certificates(folder):
     def run(*arguments):
         subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)
 
-    (folder / "names").write_text("subjectAltName=DNS:registry.test,DNS:localhost,IP:127.0.0.1\n")
+    (folder / "names").write_text("subjectAltName=DNS:registry.test,DNS:localhost,IP:127.0.0.1,IP:127.0.0.2\n")
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     usage = ("-addext", "keyUsage=critical,keyCertSign,digitalSignature")
     run("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=authority", "-days", "2", *usage)

@@ -31,9 +31,9 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
-def recipe(base, code=CODE, files=(), **image):
+def recipe(base, code=CODE, files=(), requires=(), **image):
     entry = Entry("script", "main.py", hashlib.sha256(code).hexdigest(), "main.py")
-    bundle = Bundle(entry, (File("main.py", code), *files), ("cloudpickle",), (), bases.HERE)
+    bundle = Bundle(entry, (File("main.py", code), *files), ("cloudpickle", *requires), (), bases.HERE)
     return resolve(bundle, Image(base, **image), "registry")
 
 
