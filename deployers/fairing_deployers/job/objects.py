@@ -43,7 +43,7 @@ _PIECE = 900 << 10
 """Bytes of one object of the cluster, which has a mebibyte at most."""
 
 _LINGER = 60.0
-_KILLED = [128 + number for number in (4, 6, 7, 8, 9, 11, 15)]
+KILLED = [128 + number for number in (4, 6, 7, 8, 9, 11, 15)]
 """Exit codes of processes that were killed: these may run again, and a failure of the user's own code never does."""
 
 
@@ -241,7 +241,7 @@ def _job(name: str, image: BuiltImage, workload: Workload, inputs: list[str]) ->
                     {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
                     {
                         "action": "FailJob",
-                        "onExitCodes": {"containerName": pods.CONTAINER, "operator": "NotIn", "values": _KILLED},
+                        "onExitCodes": {"containerName": pods.CONTAINER, "operator": "NotIn", "values": KILLED},
                     },
                 ]
             },

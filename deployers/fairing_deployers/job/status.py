@@ -12,7 +12,7 @@ from fairing.kube.connection import Connection
 from fairing.kube.pods import CONTAINER
 from fairing.kube.watch import Watch
 from fairing.words import size
-from fairing_deployers.job.objects import CANCELLED
+from fairing_deployers.job import objects
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 _NAME = "batch.kubernetes.io/job-name"
@@ -42,10 +42,10 @@ def index(pod: dict[str, Any]) -> int:
 
 def of(job: dict[str, Any], there: Sequence[dict[str, Any]]) -> Status:
     """Return how a run is."""
-    ended = finished(job)
+    ended = finished(job) or _done(job, there)
     if ended is not None:
-        phase, reason, at = ended
-        return Status(Stamp(Source("run"), at), phase, reason)
+        phase, at = ended
+        return Status(Stamp(Source("run"), at), phase)
     began = [start for pod in there if (start := started(pod)) is not None]
     if began:
         return Status(Stamp(Source("run"), min(began)), "running")
@@ -53,17 +53,38 @@ def of(job: dict[str, Any], there: Sequence[dict[str, Any]]) -> Status:
     return Status(Stamp(Source("run"), at), "pending", waits(there[0]) if there else "waiting for its pods")
 
 
-def finished(job: dict[str, Any]) -> tuple[Phase, str, float] | None:
+def finished(job: dict[str, Any]) -> tuple[Phase, float] | None:
     """Return how a Job ended and when, if it has."""
     for each in job.get("status", {}).get("conditions", ()):
         if each["status"] != "True":
             continue
         at = _seconds(each.get("lastTransitionTime"))
         if each["type"] in {"Failed", "FailureTarget"} or (each["type"] == "Suspended" and _cancelled(job)):
-            return ("cancelled", "", at) if _cancelled(job) else ("failed", "", at)
+            return ("cancelled" if _cancelled(job) else "failed"), at
         if each["type"] in {"Complete", "SuccessCriteriaMet"}:
-            return "succeeded", "", at
+            return "succeeded", at
     return None
+
+
+def decided(job: dict[str, Any], there: Sequence[dict[str, Any]]) -> list[Event] | None:
+    """Return how a run ends, once its pods settle that; its Job says it a second later."""
+    return None if _done(job, there) is None else end(job, there)
+
+
+def end(job: dict[str, Any], there: Sequence[dict[str, Any]]) -> list[Event]:
+    """Return what is to be told of a run that has ended: what only the cluster knows of it, and how it ended."""
+    failed = _failure(job, there)
+    return [*([failed] if failed is not None else []), of(job, there)]
+
+
+def _done(job: dict[str, Any], there: Sequence[dict[str, Any]]) -> tuple[Phase, float] | None:
+    """Return how the pods of a run ended and when, where the Job cannot but follow: all well, or one's code failed."""
+    ended = {index(pod): state for pod in there if (state := container(pod).get("state", {}).get("terminated"))}
+    last = max((_seconds(state.get("finishedAt")) for state in ended.values()), default=0.0)
+    if all(state["exitCode"] == 0 for state in ended.values()):
+        return ("succeeded", last) if len(ended) == job["spec"]["completions"] else None
+    failed = any(state["exitCode"] not in {0, *objects.KILLED} for state in ended.values())
+    return ("failed", last) if failed and not _cancelled(job) else None
 
 
 def wait(reached: Connection, job: dict[str, Any]) -> None:
@@ -75,13 +96,13 @@ def wait(reached: Connection, job: dict[str, Any]) -> None:
             return
 
 
-def failure(job: dict[str, Any], there: Sequence[dict[str, Any]]) -> Event | None:
+def _failure(job: dict[str, Any], there: Sequence[dict[str, Any]]) -> Event | None:
     """Return what only the cluster knows of a run's bad end: its own code did not tell, and could not."""
-    ended = finished(job)
+    ended = finished(job) or _done(job, there)
     if ended is None or ended[0] != "failed":
         return None
-    reasons = {each.get("reason") for each in job["status"]["conditions"]}
-    stamp = Stamp(Source("run"), ended[2])
+    reasons = {each.get("reason") for each in job.get("status", {}).get("conditions", ())}
+    stamp = Stamp(Source("run"), ended[1])
     for pod in there:
         state = container(pod).get("state", {}).get("terminated", {})
         if state.get("reason") == "OOMKilled":
@@ -142,7 +163,7 @@ def over(pod: dict[str, Any]) -> bool:
 
 
 def _cancelled(job: dict[str, Any]) -> bool:
-    return CANCELLED in job["metadata"].get("annotations", {})
+    return objects.CANCELLED in job["metadata"].get("annotations", {})
 
 
 def _limit(pod: dict[str, Any]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from fairing.errors import DeployError
@@ -28,58 +28,68 @@ class Replicas:
         self._since = since
         self._key = objects.key(reached, job)
         self._pods = Watch(reached, status.path(reached), labelSelector=status.selector(job))
+        path = f"/apis/batch/v1/namespaces/{reached.namespace}/jobs"
+        self._jobs = Watch(reached, path, [job], fieldSelector=f"metadata.name={job['metadata']['name']}")
+        self._there: dict[str, dict[str, Any]] = {}
+        self._followed: set[str] = set()
+        self._said = ""
 
     def __iter__(self) -> Iterator[Stream[Event]]:
-        yield _Told(self._reached, self._job, self._pods.close)
-        followed: set[str] = set()
-        said = ""
+        yield _Told(self._reached, self._jobs, self._changed)
         for gone, pod in self._pods:
-            if status.started(pod) is not None and not gone:
-                yield from self._log(pod, followed)
-            elif not followed and not gone and (reason := status.waits(pod)) != said:
-                said = reason
-                yield Listed([Status(Stamp(Source("run"), time.time()), "pending", reason)])
+            self._there[pod["metadata"]["uid"]] = pod
+            if not gone:
+                yield from self._seen(pod)
+            if (ended := status.decided(self._job, tuple(self._there.values()))) is not None:
+                self._jobs.close()
+                yield Listed(ended)
+                return
         for pod in status.pods(self._reached, self._job):  # those of a run that had ended before
-            yield from self._log(pod, followed)
+            yield from self._log(pod)
 
     def close(self) -> None:
         """End it, from any thread."""
         self._pods.close()
 
-    def _log(self, pod: dict[str, Any], followed: set[str]) -> Iterator[Stream[Event]]:
-        if pod["metadata"]["uid"] in followed or status.started(pod) is None:
+    def _changed(self, job: dict[str, Any], ended: bool) -> None:
+        self._job = job
+        if ended:
+            self._pods.close()
+
+    def _seen(self, pod: dict[str, Any]) -> Iterator[Stream[Event]]:
+        if status.started(pod) is not None:
+            yield from self._log(pod)
+        elif not self._followed and (reason := status.waits(pod)) != self._said:
+            self._said = reason
+            yield Listed([Status(Stamp(Source("run"), time.time()), "pending", reason)])
+
+    def _log(self, pod: dict[str, Any]) -> Iterator[Stream[Event]]:
+        began = status.started(pod)
+        if began is None or pod["metadata"]["uid"] in self._followed:
             return
-        if not followed:
-            at = status.started(pod) or time.time()
-            yield Listed([Status(Stamp(Source("run"), at), "running")])
-        followed.add(pod["metadata"]["uid"])
+        if not self._followed:
+            yield Listed([Status(Stamp(Source("run"), began), "running")])
+        self._followed.add(pod["metadata"]["uid"])
         yield PodLog(self._reached, self._job, pod, self._key, self._since)
 
 
 class _Told:
-    """What the cluster says of a run, until it has ended."""
+    """What the Job says of a run's end, where its pods do not say it sooner."""
 
-    def __init__(self, reached: Connection, job: dict[str, Any], ended: Any) -> None:
+    def __init__(self, reached: Connection, watch: Watch, changed: Callable[[dict[str, Any], bool], None]) -> None:
         self._reached = reached
-        self._job = job
-        self._ended = ended
-        path = f"/apis/batch/v1/namespaces/{reached.namespace}/jobs"
-        self._watch = Watch(reached, path, [job], fieldSelector=f"metadata.name={job['metadata']['name']}")
+        self._watch = watch
+        self._changed = changed
 
     def __iter__(self) -> Iterator[Event]:
-        try:
-            for gone, job in self._watch:
-                if gone or job["metadata"]["uid"] != self._job["metadata"]["uid"]:
-                    yield Status(Stamp(Source("run"), time.time()), "lost", "its Job was deleted")
-                    return
-                if status.finished(job) is not None:
-                    there = status.pods(self._reached, job)
-                    if (failed := status.failure(job, there)) is not None:
-                        yield failed
-                    yield status.of(job, there)
-                    return
-        finally:
-            self._ended()
+        for gone, job in self._watch:
+            self._changed(job, gone or status.finished(job) is not None)
+            if gone:
+                yield Status(Stamp(Source("run"), time.time()), "lost", "its Job was deleted")
+                return
+            if status.finished(job) is not None:
+                yield from status.end(job, status.pods(self._reached, job))
+                return
 
     def close(self) -> None:
         """End it, from any thread."""
@@ -100,8 +110,6 @@ class PodLog:
         self._since = since
         self._lines = Lines(reached, self._path, CONTAINER, self._over)
         self._decoder = Decoder(key, str(self._source), self._spooled)
-        self._told = False
-        self._released = threading.Event()
 
     def __iter__(self) -> Iterator[Event]:
         for piece in self._lines:
@@ -109,6 +117,7 @@ class PodLog:
                 yield from self._event(kind, body, at, seq)
             if self._decoder.ended:
                 self._release()
+                return
         for kind, body, at, seq in self._decoder.end():
             yield from self._event(kind, body, at, seq)
 
@@ -140,10 +149,6 @@ class PodLog:
             raise
 
     def _release(self) -> None:
-        """Let the pod go: everything that it kept for this reader was read."""
-        if not self._released.is_set():
-            self._released.set()
-            try:
-                inside.release(self._reached, self._pod)
-            except DeployError:  # it waits for as long as it was told to, then
-                return
+        """Let the pod go, which may wait for its reader: everything was read."""
+        with suppress(DeployError):  # it has ended, or waits for as long as it was told to
+            inside.release(self._reached, self._pod)
