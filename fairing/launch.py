@@ -44,7 +44,7 @@ def new(bundle: Bundle, image: Image, target: Target) -> tuple[tuple[str, str], 
 
     code = f"{counted(len(bundle.files), 'file')}, {size(sum(file.size() for file in bundle.files))}"
     *_, to = _met(target)
-    if asks_uv(bundle, to):
+    if asks_uv(bundle, image, to):
         return (("dependencies", "found by uv before the run"), ("code", code))
     recipe = resolve(bundle, image, to)
     state = "ready" if store.has_tree(tree.key(recipe)) else "to be made"

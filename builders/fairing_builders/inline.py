@@ -12,6 +12,7 @@ import time
 import zipfile
 from pathlib import Path
 
+from fairing import plugins
 from fairing.errors import BuildError
 from fairing.events import Source, Stamp, Status
 from fairing.oci.layer import PLACES, write
@@ -38,6 +39,7 @@ class InlineBuilder:
             raise BuildError(
                 f"The builder {target.builder!r} cannot install Debian packages ({', '.join(recipe.apt)}).",
                 why="It changes nothing in the image.",
+                fix=plugins.another(recipe, target),
             )
 
     def build(self, recipe: Recipe, target: Target, to: Destination, report: Reporter) -> BuiltImage:

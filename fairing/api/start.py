@@ -254,6 +254,8 @@ def _hint(missing: str) -> str:
 def _settle(given: Options, document: Options | None = None) -> tuple[Target, Options]:
     """Settle the options, and refuse a target that nothing installed can serve before anything is captured."""
     target, settled = settings.settle(given, document)
+    if more := image(settled).requirements:  # before the capture, which reports what is stated and misses nothing of it
+        settled = replace(settled, requirements=(*(settled.requirements or ()), *more))
     plugins.deployer(target.deployer)
     plugins.builder(target.builder)
     return target, settled

@@ -27,6 +27,7 @@ def places(reference: Reference, rules: Sequence[RegistryRule]) -> list[Referenc
     """Return where an image is looked for: in its registry's mirrors, then in its registry.
 
     Example:
+        >>> from fairing.oci.reference import parse
         >>> rules = [RegistryRule("docker.io", mirror="registry.test/hub")]
         >>> [str(place) for place in places(parse("python:3.11-slim"), rules)]
         ['registry.test/hub/library/python:3.11-slim', 'docker.io/library/python:3.11-slim']

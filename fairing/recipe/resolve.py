@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal
 
 from fairing.environment.closure import closure
@@ -31,6 +32,7 @@ def resolve(bundle: Bundle, image: Image, to: Destination, report: Reporter | No
         DependencyError: What is required cannot be had.
     """
     base, platform = python.base(bundle, image, to)
+    bundle = _on(bundle, image)
     stated = _own(bundle, platform)
     source: Literal["installed", "resolved"] = "resolved"
     if stated is not None:
@@ -47,8 +49,8 @@ def resolve(bundle: Bundle, image: Image, to: Destination, report: Reporter | No
         python=bundle.python,
         lock=lock,
         source=source,
-        apt=image.apt,
-        env=image.env,
+        apt=image.debian,
+        env=image.variables,
         entry=bundle.entry,
         files=tuple(sorted(bundle.files, key=lambda file: file.path)),
         roots=bundle.roots,
@@ -57,9 +59,14 @@ def resolve(bundle: Bundle, image: Image, to: Destination, report: Reporter | No
     )
 
 
-def asks_uv(bundle: Bundle, to: Destination) -> bool:
+def asks_uv(bundle: Bundle, image: Image, to: Destination) -> bool:
     """Whether a bundle's dependencies are not simply those installed here, so that uv has to find them."""
-    return _own(bundle, python.elsewhere(to)) is None
+    return _own(_on(bundle, image), python.elsewhere(to)) is None
+
+
+def _on(bundle: Bundle, image: Image) -> Bundle:
+    """Return a bundle with what an image is to have stated as well."""
+    return replace(bundle, explicit=tuple(dict.fromkeys((*bundle.explicit, *image.requirements))))
 
 
 def _own(bundle: Bundle, platform: str) -> tuple[str, ...] | None:

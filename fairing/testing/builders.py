@@ -138,7 +138,7 @@ def refuses_a_missing_file(name: str, to: Destination | None = None) -> None:
 def survives_being_killed(name: str, to: Destination | None = None) -> None:
     """Leave a store that works when a build is killed, wherever it is; the next one cleans up."""
     wanted, changes = alone(name, to)
-    for part in range(1, 5):
+    for part in range(1, 5 if changes else 1):  # who changes nothing here leaves nothing half done
         step = max(1, changes * part // 5)
         with home() as folder:
             code, _ = Building(name, folder, kill_at=step, to=to).ended()

@@ -40,8 +40,9 @@ def sample(folder: Path, code: bytes = b"print('hello')\n", to: Destination = "l
         to: Where the image is to be found.
     """
     large = folder / "large.bin"
+    octets = _LARGE if to != "inline" else 9 << 10  # what travels beside an image is small
     if not large.exists():
-        large.write_bytes(random.Random(7).randbytes(_LARGE))  # noqa: S311 - the same every time, and not to be packed
+        large.write_bytes(random.Random(7).randbytes(octets))  # noqa: S311 - the same every time, and not to be packed
     files = (
         File("main.py", code),
         File("bin/run.sh", b"#!/bin/sh\nexit 0\n", 0o755),
@@ -53,8 +54,8 @@ def sample(folder: Path, code: bytes = b"print('hello')\n", to: Destination = "l
     )
     entry = Entry("script", "main.py", hashlib.sha256(code).hexdigest(), "main.py")
     bundle = Bundle(entry, files, ("cloudpickle",), (), platform.python_version())
-    image = Image(os.environ.get(BASE, ""), env=(("DEPTH", "8"),)) if to != "layers" else Image(env=(("DEPTH", "8"),))
-    return resolve(bundle, image, to)
+    base = "" if to == "layers" else os.environ.get(BASE, "")
+    return resolve(bundle, Image(base).env(DEPTH="8"), to)
 
 
 def target(builder: str) -> Target:

@@ -12,7 +12,7 @@ ENTRY = Entry("script", "main.py", "00", "main.py")
 def test_values_of_environment_variables_are_in_no_repr_and_in_no_dry_run():
     recipe = Recipe("host", "linux/amd64", "3.11.7", "", "installed", (), ENV, ENTRY, ())
     nouns = (
-        Image(env=ENV),
+        Image(variables=ENV),
         recipe,
         BuiltImage("sha256:00", ENTRY, "3.11.7", env=ENV),
         Workload("train", env=ENV),

@@ -31,10 +31,10 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
-def recipe(base, code=CODE, files=(), requires=(), **image):
+def recipe(base, code=CODE, files=(), requires=(), env=()):
     entry = Entry("script", "main.py", hashlib.sha256(code).hexdigest(), "main.py")
     bundle = Bundle(entry, (File("main.py", code), *files), ("cloudpickle", *requires), (), bases.HERE)
-    return resolve(bundle, Image(base, **image), "registry")
+    return resolve(bundle, Image(base).env(dict(env)), "registry")
 
 
 def to(repository, **more):

@@ -68,7 +68,7 @@ fairing.run_cell("a = 1", {}, ["a"])
 fairing.run_notebook("report.ipynb", {"year": 2026})
 fairing.images()
 fairing.prune(keep=3)
-fairing.Image("host", apt=("git",))
+assert_type(fairing.Image("python:3.11-slim").pip("torch").apt("git").env({"A": "1"}, B=2), fairing.Image)
 fairing.nothing  # type: ignore[attr-defined]
 
 
