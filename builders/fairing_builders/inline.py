@@ -15,13 +15,20 @@ from pathlib import Path
 from fairing import plugins
 from fairing.errors import BuildError
 from fairing.events import Source, Stamp, Status
+from fairing.kube import connection, probe
 from fairing.oci.layer import PLACES, write
 from fairing.ports import Reporter
+from fairing.recipe import text
+from fairing.recipe.python import minor
 from fairing.spec import BuiltImage, Destination, File, Recipe, Target
 from fairing.words import counted, size
 
 MOST = 900 * 1024
 """Bytes that may travel in one object of Kubernetes, with room for what describes them."""
+
+
+_BROUGHT = frozenset({"cloudpickle", "fairing"})
+"""What travels with the code."""
 
 
 class InlineBuilder:
@@ -30,16 +37,32 @@ class InlineBuilder:
     makes: frozenset[Destination] = frozenset({"inline"})
 
     def check(self, recipe: Recipe, target: Target) -> None:
-        """Refuse what cannot travel beside an image.
+        """Refuse what cannot travel beside an image, and an image that lacks what the code needs.
 
         Raises:
-            BuildError: It asks for Debian packages, or the code is too large.
+            BuildError: It asks for Debian packages; or the image cannot be run, has another Python, or lacks packages.
         """
         if recipe.apt:
             raise BuildError(
                 f"The builder {target.builder!r} cannot install Debian packages ({', '.join(recipe.apt)}).",
                 why="It changes nothing in the image.",
                 fix=plugins.another(recipe, target),
+            )
+        there = probe.contents(connection.to(target), recipe.base)
+        if minor(there.python) != minor(recipe.python):
+            raise BuildError(
+                f"The image {recipe.base} has Python {there.python}, and this kernel has {recipe.python}.",
+                why="Bytecode and pickles are made for one minor version.",
+                fix=f"Name another image=, or use a kernel with Python {minor(there.python)}.",
+            )
+        lacking = [
+            each for each in text.packages(recipe) if each.partition("==")[0] not in {*there.packages, *_BROUGHT}
+        ]
+        if lacking:
+            raise BuildError(
+                f"The image {recipe.base} lacks what the code needs: {', '.join(lacking)}.",
+                why="With builder='inline' the code alone travels, and packages have to be in the image.",
+                fix="Name an image= that has them, or a repository= to push to, with builder='append'.",
             )
 
     def build(self, recipe: Recipe, target: Target, to: Destination, report: Reporter) -> BuiltImage:
@@ -48,6 +71,7 @@ class InlineBuilder:
         Raises:
             BuildError: It is larger than what may travel beside an image.
         """
+        there = probe.contents(connection.to(target), recipe.base)
         code = io.BytesIO()
         write(recipe.files, code, PLACES["code"])
         mounts = (File("code.tar.gz", code.getvalue()), File("fairing.zip", _fairing()))
@@ -61,12 +85,12 @@ class InlineBuilder:
         files = counted(len(recipe.files), "file")
         reason = f"code: {files}, {size(octets)}, travels in a ConfigMap beside {recipe.base}"
         report(Status(Stamp(Source("build"), time.time()), "building", reason))
-        digest = hashlib.sha256(b"\0".join((recipe.base.encode(), *(file.read() for file in mounts)))).hexdigest()
+        digest = hashlib.sha256(b"\0".join((there.ref.encode(), *(file.read() for file in mounts)))).hexdigest()
         return BuiltImage(
             digest=f"sha256:{digest}",
             entry=recipe.entry,
             python=recipe.python,
-            ref=recipe.base,
+            ref=there.ref,
             roots=recipe.roots,
             env=recipe.env,
             data=recipe.data,

@@ -21,6 +21,18 @@ RUN = "fairing/run"
 """The label of everything that was made for a run: its name."""
 
 USER = 1000
+RESTRICTED = {
+    "runAsNonRoot": True,
+    "runAsUser": USER,
+    "runAsGroup": USER,
+    "fsGroup": USER,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""What the ``restricted`` profile asks of a pod."""
+
+UNPRIVILEGED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+"""What it asks of each container."""
+
 _GPU = "nvidia.com/gpu"
 
 
@@ -42,13 +54,7 @@ def template(name: str, image: BuiltImage, workload: Workload, group: Group, sec
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": math.ceil(workload.grace) + 5,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": USER,
-                "runAsGroup": USER,
-                "fsGroup": USER,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "securityContext": RESTRICTED,
             "containers": [_container(name, image, workload, group.resources)],
             "volumes": [_given(name, image, secrets), {"name": "own", "emptyDir": {}}],
         },
@@ -75,7 +81,7 @@ def _container(name: str, image: BuiltImage, workload: Workload, resources: Reso
             *secret,
         ],
         "resources": _resources(resources),
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": UNPRIVILEGED,
         "volumeMounts": [
             {"name": "given", "mountPath": GIVEN, "readOnly": True},
             {"name": "own", "mountPath": OWN},

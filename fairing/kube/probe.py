@@ -1,0 +1,132 @@
+"""What an image has: asked of a pod that runs it for a moment, and remembered by the image's digest."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fairing import state
+from fairing.errors import BuildError
+from fairing.kube import pods
+from fairing.kube.connection import Connection
+from fairing.kube.watch import Watch
+
+_SECONDS = 120
+_PROGRAM = """
+import importlib.metadata, json, platform, re
+named = [each for each in importlib.metadata.distributions() if each.metadata["Name"]]
+names = {re.sub(r"[-_.]+", "-", each.metadata["Name"]).lower(): each.version for each in named}
+print(json.dumps({"python": platform.python_version(), "packages": names}))
+"""
+_HOPELESS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerError", "RunContainerError"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What an image has.
+
+    Args:
+        ref: Its name, with its digest.
+        python: The version of the ``python`` on its path.
+        packages: The versions of the distributions that this Python finds, by their names as PEP 503 writes them.
+    """
+
+    ref: str
+    python: str
+    packages: dict[str, str]
+
+
+def contents(reached: Connection, image: str) -> Contents:
+    """Return what an image has; one that was asked before is not asked again.
+
+    Args:
+        reached: The way to the cluster whose nodes pull it.
+        image: Its name; one without a digest is pinned to the one that is found now.
+
+    Raises:
+        BuildError: It cannot be pulled there, or has no Python.
+    """
+    known = _known(image)
+    if known.exists():
+        return Contents(**json.loads(known.read_text()))
+    found = _ask(reached, image)
+    with state.replacing(known) as part:
+        part.write_text(json.dumps(asdict(found)))
+    return found
+
+
+def _known(image: str) -> Path:
+    import hashlib
+
+    return state.private(state.cache() / "images") / f"{hashlib.sha256(image.encode()).hexdigest()}.json"
+
+
+def _ask(reached: Connection, image: str) -> Contents:
+    path = f"/api/v1/namespaces/{reached.namespace}/pods"
+    name = f"fairing-asks-{secrets.token_hex(4)}"
+    pod = reached.post(path, _pod(name, image))
+    try:
+        for gone, each in Watch(reached, path, [pod], fieldSelector=f"metadata.name={name}"):
+            status: dict[str, Any] = next(iter(each["status"].get("containerStatuses", ())), {})
+            waiting = status.get("state", {}).get("waiting", {})
+            if gone or waiting.get("reason") in _HOPELESS or each["status"].get("phase") == "Failed":
+                why = waiting.get("message") or each["status"].get("message") or _log(reached, f"{path}/{name}")
+                raise BuildError(
+                    f"The image {image} cannot be run on {reached.context!r}.",
+                    why=f"{' '.join(str(why).split()).rstrip('.') or 'It has no python'}.",
+                    fix="Check its name, that the cluster may pull it, and that it has a python.",
+                )
+            if each["status"].get("phase") == "Succeeded":
+                told = json.loads(_log(reached, f"{path}/{name}"))
+                return Contents(
+                    _pinned(image, status.get("imageID", "")),
+                    told["python"],
+                    {
+                        name.lower().replace("_", "-").replace(".", "-"): version
+                        for name, version in told["packages"].items()
+                    },
+                )
+        raise BuildError(f"The image {image} could not be asked what it has.")
+    finally:
+        reached.delete(f"{path}/{name}", gracePeriodSeconds=0)
+
+
+def _pod(name: str, image: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "labels": {pods.RUN: name, "sidecar.istio.io/inject": "false"}},
+        "spec": {
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": _SECONDS,
+            "automountServiceAccountToken": False,
+            "securityContext": pods.RESTRICTED,
+            "containers": [
+                {
+                    "name": pods.CONTAINER,
+                    "image": image,
+                    "command": ["python", "-c", _PROGRAM],
+                    "securityContext": pods.UNPRIVILEGED,
+                }
+            ],
+        },
+    }
+
+
+def _log(reached: Connection, pod: str) -> str:
+    answer = reached.stream(f"{pod}/log", 10.0)
+    try:
+        return answer.read().decode("utf-8", "replace")
+    finally:
+        answer.close()
+
+
+def _pinned(image: str, ran: str) -> str:
+    """Return an image's name with the digest of what was run, where the node says it."""
+    if "@" in image or "@sha256:" not in ran:
+        return image
+    name, _, tag = image.rpartition(":")
+    return f"{name if name and '/' not in tag else image}@{ran.rpartition('@')[2]}"
