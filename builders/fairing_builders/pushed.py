@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fairing import state
+from fairing import plugins, state
 from fairing.errors import BuildError, ConfigError
 from fairing.oci import config, known, layout, pinned, rules, store
 from fairing.oci.blob import Blob
@@ -32,6 +32,13 @@ def check(recipe: Recipe, target: Target) -> None:
         BuildError: The base has another Python.
         DependencyError: A package has no wheel that runs on the base.
     """
+    if not target.option("repository"):
+        raise ConfigError(
+            f"The target {target.name!r} has no repository for its images.",
+            why="What runs elsewhere is pushed to a registry first.",
+            fix="Set repository='registry.example.com/team/fairing', in the call, fairing.use or fairing.toml. "
+            + plugins.another(recipe, target).replace("No installed builder can.", ""),
+        )
     to = repository(target)
     base = pinned.find(recipe.base, recipe.platform) or _asked(recipe, target)
     _same_python(recipe, base)
@@ -46,17 +53,11 @@ def repository(target: Target) -> Reference:
     """Return where a target's images are pushed.
 
     Raises:
-        ConfigError: It names no repository, or one with a tag.
+        ConfigError: It names none, or one with a tag.
     """
-    named = target.option("repository")
-    if not named:
-        raise ConfigError(
-            f"The target {target.name!r} has no repository for its images.",
-            why="What runs elsewhere is pushed to a registry first.",
-            fix="Set repository='registry.example.com/team/fairing', in the call, fairing.use or fairing.toml.",
-        )
+    named = str(target.option("repository"))
     found = parse(named)
-    if found.digest or ":" in str(named).rpartition("/")[2]:
+    if found.digest or ":" in named.rpartition("/")[2]:
         raise ConfigError(
             f"The repository {named!r} has a tag or a digest.",
             why="Each image gets a tag of its own.",

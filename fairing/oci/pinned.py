@@ -78,9 +78,16 @@ def pin(name: str, platform: str, transfer: Transfer, rules: Sequence[RegistryRu
         RegistryError: It is not there, cannot be read, or is not for that platform.
     """
     base = _pulled(parse(name), platform, transfer, rules)
-    known = facts.told(json.loads(base.config))
+    config = json.loads(base.config)
+    if len(base.manifest.content["layers"]) != len(config.get("rootfs", {}).get("diff_ids", ())):
+        raise RegistryError(
+            f"The image {name} cannot be built upon.",
+            why="Its manifest and its configuration list different layers.",
+            fix="Choose another image, or push it anew with the tool that made it.",
+        )
+    known = facts.told(config)
     if not known.whole:
-        path = facts.variables(json.loads(base.config).get("config") or {}).get("PATH", "/usr/local/bin:/usr/bin:/bin")
+        path = facts.variables(config.get("config") or {}).get("PATH", "/usr/local/bin:/usr/bin:/bin")
         known = facts.found(known, path, _layers(base, transfer))
     kept = {
         "name": name,

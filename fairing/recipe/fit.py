@@ -86,5 +86,7 @@ def _library(platform: str) -> str:
 def _resolved(recipe: Recipe, libc: str) -> Recipe:
     from fairing.recipe import uv
 
-    question = uv.Question(text.packages(recipe), (), recipe.platform, recipe.python, recipe.indexes, libc=libc)
+    own = {name for name, each in distributions().items() if each.editable}  # their code travels as source
+    wanted = tuple(each for each in text.packages(recipe) if each.partition("==")[0] not in own)
+    question = uv.Question(wanted, (), recipe.platform, recipe.python, recipe.indexes, libc=libc)
     return replace(recipe, source="resolved", lock=uv.lock(question), libc=libc)

@@ -55,7 +55,7 @@ def resolve(bundle: Bundle, image: Image, to: Destination, report: Reporter | No
         files=tuple(sorted(bundle.files, key=lambda file: file.path)),
         roots=bundle.roots,
         data=bundle.data,
-        indexes=_indexes(bundle) if source == "resolved" else (),
+        indexes=_indexes(bundle),
     )
 
 

@@ -124,10 +124,12 @@ class Quiet(BaseHTTPRequestHandler):
 class TokenServer(Quiet):
     """Gives real, signed tokens to ``me`` with ``secret``, or with the identity token ``refresh``."""
 
+    password = "secret"
+
     def do_GET(self):
         asked = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
         self.server.asked.append(("GET", asked))
-        expected = "Basic " + base64.b64encode(b"me:secret").decode()
+        expected = "Basic " + base64.b64encode(f"me:{self.password}".encode()).decode()
         self.give(asked, asked.get("scope", []), self.headers.get("Authorization") == expected)
 
     def do_POST(self):

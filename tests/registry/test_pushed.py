@@ -1,5 +1,6 @@
 """Images on a base, in a registry: what is refused before anything is made, what they say, what is sent for them."""
 
+import base64
 import gzip
 import hashlib
 import json
@@ -69,7 +70,10 @@ def nothing_made():
 
 
 def test_without_a_repository_it_says_what_to_set(plain):
-    with pytest.raises(ConfigError, match=r"'there' has no repository .* Set repository='registry\.example"):
+    with pytest.raises(
+        ConfigError,
+        match=r"'there' has no repository .* Set repository='registry\.example.*builder='inline', which can",
+    ):
         build(recipe(bases.push(f"{plain}/python:any")), Target("there", "job", "append"))
     assert nothing_made()
 
@@ -111,6 +115,13 @@ def test_who_may_not_push_is_told_before_anything_is_made(plain, tmp_path):
     base = bases.push(f"{plain}/python:any")
     with servers.with_tokens(tmp_path) as (host, _), pytest.raises(RegistryError, match=r"who you are.*Log in"):
         build(recipe(base), to(f"{host}/team/x"))
+    assert nothing_made()
+
+
+def test_a_base_that_is_broken_is_refused(plain):
+    base = bases.push(f"{plain}/broken:1", rootfs={"type": "layers", "diff_ids": []})
+    with pytest.raises(RegistryError, match="cannot be built upon"):
+        build(recipe(base), to(f"{plain}/team/x"))
     assert nothing_made()
 
 
@@ -379,3 +390,27 @@ def test_pruning_keeps_what_an_image_in_a_registry_is_made_of(plain):
     storage.prune(0)
     folders = [state.store() / name for name in ("pushed", "bases", "blobs/sha256", "trees")]
     assert [path for folder in folders for path in folder.rglob("*") if path.is_file()] == []
+
+
+def test_no_secret_of_the_persons_is_in_an_image_or_in_what_is_kept(plain, tmp_path, monkeypatch):
+    """Those of docker's configuration, of the environment and of a token server are in no layer and in no file."""
+    mark = f"planted-{os.urandom(8).hex()}"
+    base = bases.push(f"{plain}/python:any")
+    with servers.with_tokens(tmp_path) as (host, tokens):
+        tokens.RequestHandlerClass = type("Marked", (servers.TokenServer,), {"password": mark})
+        auth = base64.b64encode(f"me:{mark}".encode()).decode()
+        (tmp_path / "docker").mkdir()
+        (tmp_path / "docker" / "config.json").write_text(json.dumps({"auths": {host: {"auth": auth}}}))
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+        monkeypatch.setenv("PLANTED", mark)
+        said = []
+        image = build(recipe(base), to(f"{host}/team/secret"), said)
+        manifest, config = read(image.ref)
+        registry = Registry(host)
+        layers = [b"".join(registry.blob("team/secret", each["digest"], each["size"])) for each in manifest["layers"]]
+        registry.close()
+    kept = [path.read_bytes() for path in state.home().rglob("*") if path.is_file()]
+    assert len(kept) > 10
+    for secret in (mark.encode(), auth.encode()):
+        assert not [data for data in (*kept, *map(gzip.decompress, layers)) if secret in data]
+        assert secret not in json.dumps([manifest, config, said, repr(image), repr(to(host))]).encode()
