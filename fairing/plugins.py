@@ -61,8 +61,25 @@ def another(recipe: Recipe, target: Target) -> str:
 
 
 def _load(group: str, noun: str, name: str) -> Any:
+    try:
+        return _loaded(group, name)()
+    except PluginError:
+        raise
+    except Exception as broken:
+        place = next(point.value for point in entry_points(group=group, name=name))
+        raise PluginError(
+            f"The {noun} {name!r} ({place}) cannot be loaded.",
+            why=f"{type(broken).__name__}: {broken}.",
+            fix="Reinstall or upgrade the package that provides it.",
+        ) from broken
+
+
+@cache
+def _loaded(group: str, name: str) -> Any:
+    """Return what makes a plug-in; who was found once is not looked for again, as with any import."""
     found = tuple(entry_points(group=group, name=name))
     if not found:
+        noun = group.rpartition(".")[2].removesuffix("s")
         raise PluginError(
             f"There is no installed {noun} {name!r}.",
             why="This is a run: it has what your code needs, and starts no others."
@@ -70,11 +87,4 @@ def _load(group: str, noun: str, name: str) -> Any:
             else "",
             fix=f"Installed: {', '.join(installed(group)) or 'none'}.",
         )
-    try:
-        return found[0].load()()
-    except Exception as broken:
-        raise PluginError(
-            f"The {noun} {name!r} ({found[0].value}) cannot be loaded.",
-            why=f"{type(broken).__name__}: {broken}.",
-            fix="Reinstall or upgrade the package that provides it.",
-        ) from broken
+    return found[0].load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import threading
 import time
@@ -10,7 +11,8 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
@@ -72,7 +74,7 @@ class Connection:
         self.closed = threading.Event()
         self._clock = clock
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-        self._managers: dict[str | None, PoolManager] = {}
+        self._managers: dict[tuple[str | None, bool], PoolManager] = {}
         self._lock = threading.Lock()
         self.host = api_host(registry)
         self._ca = settings.authorities.get(registry, settings.ca)
@@ -244,33 +246,41 @@ class Connection:
         import urllib3
 
         proxy = proxy_for(url)
+        secure = "https" in {urlsplit(url).scheme, urlsplit(proxy or "").scheme}
         with self._lock:
-            if proxy not in self._managers:
+            if (proxy, secure) not in self._managers:
                 settings: dict[str, Any] = {
                     "num_pools": 8,
                     "maxsize": 8,
                     "timeout": urllib3.Timeout(connect=10, read=self.settings.timeout),
-                    "ssl_context": self._tls,
+                    # Reading the system's certificates takes longer than a push that needs none.
+                    "ssl_context": self._tls() if secure else None,
                 }
-                self._managers[proxy] = _manager(proxy, settings)
-                self._managers[proxy].pool_classes_by_scheme = _tracked(self._sockets)
-        return self._managers[proxy]
+                self._managers[proxy, secure] = _manager(proxy, settings)
+                self._managers[proxy, secure].pool_classes_by_scheme = _tracked(self._sockets)
+        return self._managers[proxy, secure]
 
-    @cached_property
     def _tls(self) -> ssl.SSLContext:
-        import ssl
+        try:
+            changed = Path(self._ca).stat().st_mtime_ns if self._ca else 0
+            return _trusting(self._ca, changed, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+        except OSError as wrong:
+            raise RegistryError(
+                f"There are no certificates to trust in {self._ca}.",
+                why=f"{wrong.strerror or wrong}.",
+                fix="Name a file of certificates in PEM form.",
+            ) from wrong
 
-        context = ssl.create_default_context()
-        if self._ca:
-            try:
-                context.load_verify_locations(self._ca)
-            except OSError as wrong:
-                raise RegistryError(
-                    f"There are no certificates to trust in {self._ca}.",
-                    why=f"{wrong.strerror or wrong}.",
-                    fix="Name a file of certificates in PEM form.",
-                ) from wrong
-        return context
+
+@lru_cache(maxsize=8)
+def _trusting(ca: str | None, *_: object) -> ssl.SSLContext:
+    """Return what trusts the system's certificates and those of a file; made once for all that was there then."""
+    import ssl
+
+    context = ssl.create_default_context()
+    if ca:
+        context.load_verify_locations(ca)
+    return context
 
 
 def proxy_for(url: str) -> str | None:

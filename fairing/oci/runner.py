@@ -5,10 +5,12 @@ The same sources everywhere, keyed by their content, with bytecode beside them t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from fairing.oci import bytecode, store
@@ -23,14 +25,10 @@ def layer() -> store.Made:
         BuildError: The disk is full.
     """
     package = Path(__file__).parents[1]
-    sources = {path: data for path in sorted(_package(package)) if (data := _read(path)) is not None}
-    content = [
-        (path.relative_to(package).as_posix(), hashlib.sha256(data).hexdigest()) for path, data in sources.items()
-    ]
-    key = hashlib.sha256(canonical([sys.implementation.cache_tag, *content])).hexdigest()
+    key = _key(package, tuple(sorted(_package(package))))
 
     def make(folder: Path) -> None:
-        for path, data in sources.items():
+        for path, data in _sources(package):
             target = folder / "fairing" / path.relative_to(package)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
@@ -46,13 +44,29 @@ def layer() -> store.Made:
     return store.Made(Layer("fairing", key, store.tree(key, make)), new)
 
 
-def _package(folder: Path) -> Iterator[Path]:
+@lru_cache(maxsize=2)
+def _key(package: Path, _: tuple[tuple[str, int, int], ...]) -> str:
+    """Return the key of what is in the sources; they are read again when one has another time or size."""
+    content = [
+        (path.relative_to(package).as_posix(), hashlib.sha256(data).hexdigest()) for path, data in _sources(package)
+    ]
+    return hashlib.sha256(canonical([sys.implementation.cache_tag, *content])).hexdigest()
+
+
+def _sources(package: Path) -> list[tuple[Path, bytes]]:
+    paths = sorted(Path(path) for path, *_ in _package(package))
+    return [(path, data) for path in paths if (data := _read(path)) is not None]
+
+
+def _package(folder: Path | str) -> Iterator[tuple[str, int, int]]:
     with os.scandir(folder) as inside:
         for each in inside:
             if each.is_dir() and each.name != "__pycache__":
-                yield from _package(Path(each.path))
+                yield from _package(each.path)
             elif each.is_file() and not each.name.startswith("."):
-                yield Path(each.path)
+                with contextlib.suppress(FileNotFoundError):
+                    seen = each.stat()
+                    yield each.path, seen.st_mtime_ns, seen.st_size
 
 
 def _read(path: Path) -> bytes | None:

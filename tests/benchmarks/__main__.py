@@ -11,10 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import lines, loop, notebooks, start
+from tests.benchmarks import lines, loop, notebooks, push, start
 from tests.benchmarks.pairs import measure, table
 
-MODULES = {"start": start, "loop": loop, "lines": lines, "notebooks": notebooks}
+MODULES = {"start": start, "loop": loop, "lines": lines, "notebooks": notebooks, "push": push}
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 

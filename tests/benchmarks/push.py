@@ -1,0 +1,86 @@
+"""A changed cell on its way into a registry: packed, described and sent, beside sending what is packed already."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import io
+import json
+import platform
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fairing import plugins
+from fairing.oci import layer
+from fairing.oci.blob import Blob
+from fairing.recipe.resolve import resolve
+from fairing.spec import Bundle, Entry, File, Image, Target
+from tests.benchmarks.pairs import Pair
+from tests.registry import bases, servers
+
+ROUNDS = 20
+
+
+def pairs(home: Path) -> Iterator[Pair]:
+    """Give the comparison."""
+    with tempfile.TemporaryDirectory() as folder, servers.registry(Path(folder)) as host:
+        base = bases.push(f"{host}/bench/python:this")
+        ready = iter([_packed(turn) for turn in range(ROUNDS + 1)])
+        projects = iter([_files(1000 + turn) for turn in range(ROUNDS + 1)])
+        connection = http.client.HTTPConnection(host)
+        yield Pair(
+            "push of a changed cell (50 files, loopback registry)",
+            lambda: _build(base, host, next(projects)),
+            lambda: _send(connection, *next(ready)),
+            "the same five requests with ready bytes, on one connection",
+            times=1.5,
+            rounds=ROUNDS,
+        )
+        connection.close()
+
+
+def _build(base: str, host: str, files: tuple[File, ...]) -> None:
+    entry = Entry("script", "main.py", hashlib.sha256(files[0].read()).hexdigest(), "main.py")
+    bundle = Bundle(entry, files, ("cloudpickle",), (), platform.python_version())
+    target = Target("bench", "job", repository=f"{host}/bench/ours")
+    recipe = resolve(bundle, Image(base), "registry")
+    builder = plugins.builder("append")
+    builder.check(recipe, target)
+    builder.build(recipe, target, "registry", lambda event: None)
+
+
+def _files(turn: int) -> tuple[File, ...]:
+    """Return a project of 50 files, 130 kB, of which one is another each time."""
+    words = random.Random(7)
+    texts = [" ".join(f"{words.random():.6f}" for _ in range(300)) for _ in range(49)]
+    others = (File(f"package/module_{number}.py", text.encode()) for number, text in enumerate(texts))
+    return (File("main.py", f"print({turn})\n".encode()), *others)
+
+
+def _packed(turn: int) -> tuple[list[Blob], bytes]:
+    out = io.BytesIO()
+    layer.write(sorted(_files(turn), key=layer.order), out, "opt/fairing/code")
+    blobs, manifest, _ = bases.image(layers=(out.getvalue(),), settings=bases.official(TURN=turn))
+    return blobs, manifest
+
+
+def _send(connection: http.client.HTTPConnection, blobs: list[Blob], manifest: bytes) -> None:
+    for blob in blobs:
+        location = _ask(connection, "POST", "/v2/bench/peer/blobs/uploads/", b"")
+        parts = urlsplit(location)
+        data = b"".join(blob.open(0))
+        _ask(connection, "PUT", f"{parts.path}?{parts.query}&digest={blob.digest}", data)
+    kind = json.loads(manifest)["mediaType"]
+    _ask(connection, "PUT", f"/v2/bench/peer/manifests/{blobs[-1].digest[7:19]}", manifest, kind)
+
+
+def _ask(connection: http.client.HTTPConnection, method: str, path: str, body: bytes, kind: str = "") -> str:
+    connection.request(method, path, body, {"Content-Type": kind or "application/octet-stream"})
+    answer = connection.getresponse()
+    said = answer.read()
+    if answer.status not in {201, 202}:
+        raise AssertionError(f"{method} {path}: {answer.status} {said[:200]!r}")
+    return answer.headers["Location"]
