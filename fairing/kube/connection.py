@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -27,6 +28,11 @@ _AT_ONCE = 64
 
 _CONNECT = 5.0
 _READ = 60.0
+_PATIENCE = 60.0
+"""Seconds that a cluster is waited for that answered before; requests that change something are not sent again."""
+
+_PAUSE = 0.5
+_BUSY = frozenset({429, 502, 503, 504})
 _TYPES = {
     "POST": "application/json",
     "PUT": "application/json",
@@ -53,8 +59,14 @@ class Refused(DeployError):
         return type(self), (self.what, self.why, self.fix, self.status)
 
 
+class Unreachable(AccessError):
+    """The cluster does not answer: it may again in a moment."""
+
+
 class Connection:
     """A way to one cluster, as one user.
+
+    A cluster that has answered once is waited for when it does not: its API server may be starting again.
 
     Args:
         configuration: Of the ``kubernetes`` package.
@@ -69,6 +81,7 @@ class Connection:
         self.context = context
         self.namespace = namespace
         configuration.connection_pool_maxsize = _AT_ONCE
+        self._answered = False
         self._pool = RESTClientObject(configuration).pool_manager
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
@@ -95,11 +108,20 @@ class Connection:
         """Send a request and return the answer.
 
         Raises:
-            AccessError: The cluster cannot be reached, or does not let this user do it.
+            Unreachable: The cluster cannot be reached.
+            AccessError: It does not let this user do it.
             Refused: It refuses for another reason.
         """
-        answer = self._send(method, path, body, query, _READ, whole=True)
-        return dict(json.loads(answer.data))
+        until = time.monotonic() + (_PATIENCE if self._answered and method == "GET" else 0.0)
+        while True:
+            try:
+                answer = self._send(method, path, body, query, _READ, whole=True)
+            except Unreachable:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                return dict(json.loads(answer.data))
 
     def stream(self, path: str, read: float | None = None, **query: Any) -> HTTPResponse:
         """Open an answer that has no end of its own: a log, a watch.
@@ -141,11 +163,14 @@ class Connection:
                 timeout=urllib3.Timeout(connect=_CONNECT, read=read),
             )
         except urllib3.exceptions.HTTPError as wrong:
-            raise AccessError(
+            raise Unreachable(
                 f"The cluster {self.context!r} cannot be reached.",
                 why=f"{_reason(wrong)}.",
                 fix=f"Check that {self.configuration.host} can be reached from here, or choose another context=.",
             ) from wrong
+        if answer.status in _BUSY and self._answered:
+            raise Unreachable(f"The cluster {self.context!r} is busy.", why=f"It answers {answer.status}.")
+        self._answered = True
         if answer.status >= 400:
             raise self._refusal(method, path, answer)
         return answer

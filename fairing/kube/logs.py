@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fairing.errors import AccessError
-from fairing.kube.connection import Connection, Refused
+from fairing.kube.connection import Connection, Refused, Unreachable
 from fairing.kube.watch import end
 
 _CUT = 45.0
@@ -44,8 +44,8 @@ class Lines:
     def __iter__(self) -> Iterator[bytes]:
         failures = 0
         while not self._closed.wait(_PAUSES[min(failures, len(_PAUSES) - 1)]):
-            over = failures > 0 and self._ended()  # asked before the log is read: then the log is whole
             try:
+                over = failures > 0 and self._ended()  # asked before the log is read: then the log is whole
                 for piece in self._pieces(follow=not over):
                     failures = 0
                     yield piece
@@ -54,8 +54,8 @@ class Lines:
             except Refused as refused:
                 if refused.status == 404:
                     return  # the pod is gone, and its log with it
-            except AccessError:
-                if failures == 0 and not self._place.second:
+            except AccessError as wrong:  # just started, an API server knows nobody's rights for a moment
+                if not self._open or (not isinstance(wrong, Unreachable) and failures >= len(_PAUSES)):
                     raise
             failures += 1
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fairing.errors import AccessError
-from fairing.kube.connection import Connection, Refused
+from fairing.kube.connection import Connection, Refused, Unreachable
 
 _CUT = 330.0
 """Seconds without a byte after which a watch counts as cut: servers send a bookmark about once a minute."""
@@ -65,10 +65,9 @@ class Watch:
                 if refused.status != 410:
                     raise
                 version = ""
-            except AccessError:
-                if failures == 0 and not self._known:
+            except AccessError as wrong:  # just started, an API server knows nobody's rights for a moment
+                if not version or (not isinstance(wrong, Unreachable) and failures >= len(_PAUSES)):
                     raise
-                failures += 1
             failures += 1
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(params=["local", "cluster"])
 def target(request):
     """The name of a target; a deployer that is added is one name more here."""
     return request.param
