@@ -1,0 +1,38 @@
+"""The code beside an image that is there already."""
+
+import pytest
+
+import fairing
+from fairing.errors import BuildError
+from tests.kube.test_job import objects
+
+
+def test_an_image_that_lacks_packages_is_refused_by_their_names(there):
+    import numpy
+
+    def work():
+        return numpy.arange(3).sum()
+
+    with pytest.raises(BuildError, match=r"lacks what the code needs: numpy==.* repository="):
+        fairing.train(work)
+    assert objects(there, "jobs", "secrets", "configmaps") == []
+
+
+def test_an_image_that_is_not_there_is_said_with_the_node_s_reason(there, cluster):
+    with pytest.raises(BuildError, match=r"cannot be run on .*not found"):
+        fairing.train(print, image=f"{cluster.registry}/none:1")
+
+
+def test_an_image_is_asked_once_and_pinned(there, cluster, monkeypatch):
+    fairing.train(print)
+    job = fairing.submit(print)
+    (image,) = {pod["spec"]["containers"][0]["image"] for pod in objects(there, "pods")} or {""}
+    assert image.startswith(cluster.image.rpartition(":")[0]) and "@sha256:" in image
+    job.wait()
+
+
+def test_code_that_is_too_large_is_refused_with_the_way_out(there, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "big.bin").write_bytes(__import__("os").urandom(1 << 20))
+    with pytest.raises(BuildError, match=r"too large to travel beside the image.*repository="):
+        fairing.train(print, include=["big.bin"])
