@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fairing import plugins, state
+from fairing import state
 from fairing.errors import BuildError, ConfigError
 from fairing.oci import config, known, layout, pinned, rules, store
 from fairing.oci.blob import Blob
@@ -36,8 +36,8 @@ def check(recipe: Recipe, target: Target) -> None:
         raise ConfigError(
             f"The target {target.name!r} has no repository for its images.",
             why="What runs elsewhere is pushed to a registry first.",
-            fix="Set repository='registry.example.com/team/fairing', in the call, fairing.use or fairing.toml. "
-            + plugins.another(recipe, target).replace("No installed builder can.", ""),
+            fix="Set repository='registry.example.com/team/fairing', in the call, fairing.use or fairing.toml; without a "
+            "registry, builder='inline' sends the code alone.",
         )
     to = repository(target)
     base = pinned.find(recipe.base, recipe.platform) or _asked(recipe, target)

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -188,7 +189,7 @@ def place(name: str) -> tuple[Target, Image]:
     takes = plugins.deployer(name).takes
     for builder in (target.builder, *plugins.installed(plugins.BUILDERS)):
         if takes & plugins.builder(builder).makes:
-            return Target("contract", name, builder, target.options), image
+            return replace(target, name="contract", deployer=name, builder=builder), image
     raise PluginError(f"No installed builder makes what the deployer {name!r} takes ({', '.join(sorted(takes))}).")
 
 

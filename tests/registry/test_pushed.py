@@ -72,7 +72,7 @@ def nothing_made():
 def test_without_a_repository_it_says_what_to_set(plain):
     with pytest.raises(
         ConfigError,
-        match=r"'there' has no repository .* Set repository='registry\.example.*builder='inline', which can",
+        match=r"'there' has no repository .* Set repository='registry\.example.*without a registry, builder='inline'",
     ):
         build(recipe(bases.push(f"{plain}/python:any")), Target("there", "job", "append"))
     assert nothing_made()
