@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONWARNDEFAULTENCODING :=
 
-.PHONY: demo lab test test-all tools check bench lock clean
+.PHONY: demo lab test test-all tools cluster cluster-down check bench lock clean
 
 ## make demo       run the quickstart notebook on this machine, end to end
 demo: .venv/ready
@@ -25,6 +25,14 @@ test-all: .venv/ready check
 tools:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends skopeo chromium docker-registry
+
+## make cluster    a Kubernetes with its registries on this machine, for tests (Debian, as root; compiled once, with Go)
+cluster:
+	tests/cluster/up --secure-registry
+
+## make cluster-down  end it; what was compiled stays
+cluster-down:
+	tests/cluster/down
 
 ## make check      format, lint, types, import contracts
 check: .venv/ready

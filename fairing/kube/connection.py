@@ -211,8 +211,10 @@ def connect(context: str | None = None, namespace: str | None = None) -> Connect
     from kubernetes.client import Configuration
 
     settings = Configuration()
+    # the client reads the variable once, when it is imported; a notebook may set it later
+    file = os.environ.get("KUBECONFIG") or "~/.kube/config"
     try:
-        known, current = config.list_kube_config_contexts()
+        known, current = config.list_kube_config_contexts(file)
     except (config.ConfigException, OSError) as missing:
         if context not in {None, IN_CLUSTER}:
             raise _no_context(context, ()) from missing
@@ -224,7 +226,7 @@ def connect(context: str | None = None, namespace: str | None = None) -> Connect
     if name not in names:
         raise _no_context(name, tuple(names))
     try:
-        config.load_kube_config(context=name, client_configuration=settings, persist_config=False)
+        config.load_kube_config(file, name, client_configuration=settings, persist_config=False)
     except (config.ConfigException, OSError) as wrong:
         raise ConfigError(
             f"The context {name!r} of your kubeconfig cannot be used.",

@@ -1,0 +1,21 @@
+"""How the cluster that is meant is found."""
+
+import kubernetes.config  # noqa: F401 (it reads KUBECONFIG, once, when it is imported)
+import pytest
+
+from fairing.errors import ConfigError
+from fairing.kube.connection import connect
+
+
+def test_a_kubeconfig_that_is_named_later_than_the_client_was_imported_is_used(tmp_path, monkeypatch):
+    file = tmp_path / "config"
+    file.write_text(
+        "{apiVersion: v1, kind: Config, current-context: mine, users: [{name: me, user: {token: t}}],"
+        " clusters: [{name: there, cluster: {server: 'https://127.0.0.1:1'}}],"
+        " contexts: [{name: mine, context: {cluster: there, user: me, namespace: team}}]}"
+    )
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    found = connect()
+    assert (found.context, found.namespace) == ("mine", "team")
+    with pytest.raises(ConfigError, match="It has: mine"):
+        connect("theirs")
