@@ -2,8 +2,14 @@
 
 import pytest
 
+from tests.kube import places
+
 
 @pytest.fixture(params=["local", "cluster"])
-def target(request):
+def target(request, monkeypatch):
     """The name of a target; a deployer that is added is one name more here."""
+    if request.param == "cluster":
+        cluster, namespace = request.getfixturevalue("cluster"), request.getfixturevalue("namespace")
+        for name, value in places.variables(cluster, namespace).items():
+            monkeypatch.setenv(name, value)
     return request.param
