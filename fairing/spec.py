@@ -157,6 +157,7 @@ class Image:
         requirements: Python packages, as PEP 508 text.
         debian: Debian packages.
         variables: Environment variables.
+        platforms: What it is made for; none is what fits the target.
 
     Example:
         >>> Image("python:3.11-slim").pip("torch", "pandas>=2").env(DEPTH=8).requirements
@@ -167,6 +168,7 @@ class Image:
     requirements: tuple[str, ...] = ()
     debian: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    platforms: tuple[str, ...] = ()
 
     def pip(self, *requirements: str) -> Image:
         """Add Python packages, as in ``requirements=``: ``"torch"``, ``"pandas>=2"``.
@@ -196,6 +198,17 @@ class Image:
             if not isinstance(each, str) or not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+(?:=[A-Za-z0-9.+:~-]+)?", each):
                 raise ConfigError(f"{each!r} is not the name of a Debian package.", fix="Write each like 'git'.")
         return replace(self, debian=tuple(sorted({*self.debian, *packages})))
+
+    def platform(self, *platforms: str) -> Image:
+        """Say what it is made for: ``"linux/arm64"``; of several an index is made, from which each node takes its own.
+
+        Raises:
+            ConfigError: A text is no platform.
+        """
+        for each in platforms:
+            if not isinstance(each, str) or not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9]+)?", each):
+                raise ConfigError(f"{each!r} is not a platform.", fix="Write it like 'linux/arm64'.")
+        return replace(self, platforms=_with((), platforms))
 
     def env(self, variables: Mapping[str, str] | None = None, /, **more: str | float) -> Image:
         """Set environment variables; one that is set already gets the new value.
@@ -230,6 +243,7 @@ class Recipe:
         indexes: Where uv looks for what is resolved, besides where pip does; no part of the key.
         libc: The C library that what is resolved has to fit, such as ``"glibc 2.31"`` or ``"musl 1.2"``; none is this
             machine's.
+        also: The same for other platforms, where it is for several.
     """
 
     base: str
@@ -245,6 +259,7 @@ class Recipe:
     data: tuple[str, ...] = ()
     indexes: tuple[str, ...] = field(default=(), repr=False, compare=False)
     libc: str = ""
+    also: tuple[Recipe, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,8 @@ class AppendBuilder:
         if recipe.base != "host":
             from fairing_builders import pushed  # here, since a run on this machine needs no registry
 
-            pushed.check(recipe, target)
+            for each in (recipe, *recipe.also):
+                pushed.check(each, target)
 
     def build(self, recipe: Recipe, target: Target, to: Destination, report: Reporter) -> BuiltImage:
         """Make the layers that are missing, and push them where they are to be in a registry.
@@ -64,8 +65,11 @@ class AppendBuilder:
             from fairing_builders import pushed
 
             with store.using():
-                recipe, base = pushed.ready(recipe, target, say)
-                return pushed.finish(recipe, base, _layers(recipe, report, say), target, say)
+                made = []
+                for each in (recipe, *recipe.also):
+                    fitting, base = pushed.ready(each, target, say)
+                    made.append(pushed.Made(fitting, base, _layers(fitting, report, say)))
+                return pushed.finish(made, target, say)
         with store.using():
             layers = _layers(recipe, report, say)
             image = store.put_image(recipe, layers)

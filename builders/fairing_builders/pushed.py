@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from fairing import state
 from fairing.errors import BuildError, ConfigError
@@ -19,6 +20,14 @@ from fairing.spec import BuiltImage, Layer, Recipe, Target
 from fairing.words import size
 
 Say = Callable[[str], None]
+
+
+class Made(NamedTuple):
+    """An image's layers, for one platform."""
+
+    recipe: Recipe
+    base: Pinned
+    layers: Sequence[Layer]
 
 
 def check(recipe: Recipe, target: Target) -> None:
@@ -36,8 +45,8 @@ def check(recipe: Recipe, target: Target) -> None:
         raise ConfigError(
             f"The target {target.name!r} has no repository for its images.",
             why="What runs elsewhere is pushed to a registry first.",
-            fix="Set repository='registry.example.com/team/fairing', in the call, fairing.use or fairing.toml; without a "
-            "registry, builder='inline' sends the code alone.",
+            fix="Set repository='registry.example.com/team/fairing', in the call, fairing.use or fairing.toml; "
+            "without a registry, builder='inline' sends the code alone.",
         )
     to = repository(target)
     base = pinned.find(recipe.base, recipe.platform) or _asked(recipe, target)
@@ -73,7 +82,7 @@ def ready(recipe: Recipe, target: Target, say: Say) -> tuple[Recipe, Pinned]:
         DependencyError: A package has no wheel that runs there.
     """
     base = pinned.find(recipe.base, recipe.platform) or _asked(recipe, target)
-    say(f"base: {base.name} {_about(base)}")
+    say(f"base: {base.name} {_about(recipe, base)}")
     fitting, wrong = fit.fitted(recipe, base.facts.libc)
     if wrong:
         named = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
@@ -81,33 +90,82 @@ def ready(recipe: Recipe, target: Target, say: Say) -> tuple[Recipe, Pinned]:
     return fitting, base
 
 
-def finish(recipe: Recipe, base: Pinned, layers: Sequence[Layer], target: Target, say: Say) -> BuiltImage:
-    """Write the image's documents, and push what the registry is not known to have.
+def finish(made: Sequence[Made], target: Target, say: Say) -> BuiltImage:
+    """Write the documents of an image, for each platform, and push what the registry is not known to have.
 
     Raises:
         RegistryError: It cannot be stored.
     """
     to = repository(target)
-    whole = [_written(layer, recipe, base) for layer in layers]
-    settings = config.configuration(recipe, whole, base)
-    with store.using() as root:
-        described = layout.put(root, settings, config.config_type(base))
-        manifest = layout.put(root, config.manifest(recipe, whole, described, base), base.base.manifest.media_type)
-        digest = manifest["digest"]
-        named = replace(to, tag=store.name(recipe.entry.name, digest))
-        own = [*whole, Layer("code", "", None, described["digest"], None, described["size"])]
-        done = "ready" if known.image(to, digest) else _pushed(named, digest, own, base, target, say)
-    say(f"image: {named}, {done}")
+    first, *others = [_image(each, named=len(made) == 1, target=target, say=say) for each in made]
+    recipe, whole = made[0].recipe, first
+    if others:
+        whole = _index([first, *others], [each.recipe for each in made], target, say)
     return BuiltImage(
-        digest=digest,
+        digest=whole.digest,
         entry=recipe.entry,
         python=recipe.python,
-        ref=f"{to.registry}/{to.repository}@{digest}",
-        layers=tuple(whole),
+        ref=f"{to.registry}/{to.repository}@{whole.digest}",
+        layers=first.layers,
         roots=recipe.roots,
         env=recipe.env,
         data=recipe.data,
     )
+
+
+class _Stored(NamedTuple):
+    """An image, or an index of several, that is in the registry."""
+
+    digest: str
+    media_type: str
+    size: int
+    layers: tuple[Layer, ...] = ()
+
+
+def _image(made: Made, *, named: bool, target: Target, say: Say) -> _Stored:
+    recipe, base, layers = made
+    to, kind = repository(target), base.base.manifest.media_type
+    whole = tuple(_written(layer, recipe, base) for layer in layers)
+    with store.using() as root:
+        settings = layout.put(root, config.configuration(recipe, whole, base), config.config_type(base))
+        digest, size = _document(root, config.manifest(recipe, whole, settings, base), kind)
+        own = [*((str(layer.digest), layer.kind == "code") for layer in whole), (settings["digest"], True)]
+        trees = [layer.key for layer in whole if layer.folder is not None]
+
+        def blobs(transfer: Transfer, there: frozenset[str]) -> list[Blob]:
+            return [
+                *(_known(blob, there, None) for blob in transfer.blobs(base.base, to)),
+                *(_known(Blob.file(layout.blob(root, each), each), there, False if new else None) for each, new in own),
+            ]
+
+        called = replace(to, tag=store.name(recipe.entry.name, digest) if named else None)
+        _pushed(called, _Push(digest, kind, [each for each, _ in own], trees, blobs), target, say)
+    return _Stored(digest, kind, size, whole)
+
+
+def _index(images: Sequence[_Stored], recipes: Sequence[Recipe], target: Target, say: Say) -> _Stored:
+    """Store the index of an image's platforms, from which who runs it takes its own."""
+    listed = [
+        {
+            "mediaType": each.media_type,
+            "digest": each.digest,
+            "size": each.size,
+            "platform": config.platform(recipe.platform),
+        }
+        for each, recipe in zip(images, recipes, strict=True)
+    ]
+    with store.using() as root:
+        document = {"schemaVersion": 2, "mediaType": config.INDEX, "manifests": listed}
+        digest, size = _document(root, document, config.INDEX)
+        named = replace(repository(target), tag=store.name(recipes[0].entry.name, digest))
+        inside = [each.digest for each in images]
+        _pushed(named, _Push(digest, config.INDEX, inside, [], lambda *_: []), target, say)
+    return _Stored(digest, config.INDEX, size)
+
+
+def _document(root: Path, document: dict[str, Any], kind: str) -> tuple[str, int]:
+    described = layout.put(root, document, kind)
+    return str(described["digest"]), int(described["size"])
 
 
 def _asked(recipe: Recipe, target: Target) -> Pinned:
@@ -115,10 +173,11 @@ def _asked(recipe: Recipe, target: Target) -> Pinned:
         return pinned.pin(recipe.base, recipe.platform, transfer, target.registries)
 
 
-def _about(base: Pinned) -> str:
+def _about(recipe: Recipe, base: Pinned) -> str:
     """Say what is known of a base, and what is only believed."""
     facts = base.facts
     told = [
+        recipe.platform,
         f"Python {facts.python}" if facts.python else "its Python is believed to fit",
         facts.libc or "C library unknown",
     ]
@@ -143,29 +202,36 @@ def _written(layer: Layer, recipe: Recipe, base: Pinned) -> Layer:
     return replace(layer, digest=blob.digest, diff_id=blob.diff_id, size=blob.size)
 
 
-def _pushed(to: Reference, digest: str, own: Sequence[Layer], base: Pinned, target: Target, say: Say) -> str:
-    """Push an image; return whether it was new to the registry."""
-    root = state.store()
-    there = known.blobs(to)
-    trees = [layer.key for layer in own if layer.folder is not None]
+class _Push(NamedTuple):
+    """What is pushed: the digest and the kind of a document of the store, and what it stands for."""
+
+    digest: str
+    media_type: str
+    inside: Sequence[str]
+    trees: Sequence[str]
+    blobs: Callable[[Transfer, frozenset[str]], list[Blob]]
+
+
+def _pushed(to: Reference, what: _Push, target: Target, say: Say) -> None:
+    """Push a document and its blobs, if the registry is not known to have it."""
+    called = str(to) if to.tag else f"{to}@{what.digest[:19]}…"
+    seen = known.image(to, what.digest)
+    if seen:
+        say(f"image: {called}, ready")
+        return
     with Transfer(rules.settings(target.registries)) as transfer:
-        if known.image(to, digest) is None and transfer.registry(to.registry).has_manifest(to.repository, digest):
-            known.note(to, digest, (str(layer.digest) for layer in own), trees)
-            return "ready"
-        blobs = [
-            *(_known(blob, there, None) for blob in transfer.blobs(base.base, to)),
-            *(_known(_blob(root, layer), there, False if layer.kind == "code" else None) for layer in own),
-        ]
-        if missing := sum(blob.size for blob in blobs if not blob.known):
-            say(f"pushing to {to.registry}: {size(missing)} at most")
-        manifest = layout.blob(root, digest).read_bytes()
-        transfer.push(to, blobs, manifest, base.base.manifest.media_type)
-        known.note(to, digest, (blob.digest for blob in blobs), trees)
-    return "new"
-
-
-def _blob(root: Path, layer: Layer) -> Blob:
-    return Blob.file(layout.blob(root, str(layer.digest)), str(layer.digest))
+        inside = tuple(what.inside)
+        if seen is None and transfer.registry(to.registry).has_manifest(to.repository, what.digest):
+            done = "ready"
+        else:
+            blobs = what.blobs(transfer, known.blobs(to))
+            if missing := sum(blob.size for blob in blobs if not blob.known):
+                say(f"pushing to {to.registry}: {size(missing)} at most")
+            manifest = layout.blob(state.store(), what.digest).read_bytes()
+            transfer.push(to, blobs, manifest, what.media_type)
+            inside, done = (*inside, *(blob.digest for blob in blobs)), "new"
+    known.note(to, what.digest, dict.fromkeys(inside), what.trees)
+    say(f"image: {called}, {done}")
 
 
 def _known(blob: Blob, there: frozenset[str], else_: bool | None) -> Blob:

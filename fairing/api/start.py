@@ -173,7 +173,8 @@ def head(captured: Captured, target: Target, settled: Options) -> Head:
 
 def image(settled: Options) -> Image:
     """Return the image that the options name."""
-    return settled.image if isinstance(settled.image, Image) else Image(settled.image or "")
+    named = settled.image if isinstance(settled.image, Image) else Image(settled.image or "")
+    return named.platform(*settled.platform) if settled.platform else named
 
 
 def workload(captured: Captured, settled: Options) -> Workload:

@@ -45,6 +45,7 @@ class Options:
     context: str | None = _option(None, "the cluster, as your kubeconfig names it")
     namespace: str | None = _option(None, "the namespace of the cluster")
     image: Image | str | None = _option(None, "the image to start from")
+    platform: tuple[str, ...] | None = _option(None, "the image's platforms, such as linux/arm64; else linux/amd64")
     requirements: tuple[str, ...] | None = _option(None, "packages to install (a list), or a file that lists them")
     groups: tuple[str, ...] | None = _option(None, "dependency groups of pyproject.toml to install")
     dependencies: Dependencies | None = _option(
@@ -89,6 +90,7 @@ class Given(TypedDict, total=False):
     context: str | None
     namespace: str | None
     image: Image | str | None
+    platform: Texts
     requirements: Texts
     groups: Texts
     dependencies: Dependencies | None
@@ -120,7 +122,7 @@ ABOUT: Mapping[str, str] = {each.name: each.metadata["about"] for each in fields
 PLACES = ("repository", "context", "namespace")
 """Options that say where something is: builders and deployers find them in the target."""
 
-LISTS = frozenset({"requirements", "groups", "include", "allow", "secrets", "outputs"})
+LISTS = frozenset({"platform", "requirements", "groups", "include", "allow", "secrets", "outputs"})
 NUMBERS: Mapping[str, type] = {
     "cpu": float,
     "timeout": float,

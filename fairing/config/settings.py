@@ -74,6 +74,7 @@ def use(
     context: str | None = None,
     namespace: str | None = None,
     image: Image | str | None = None,
+    platform: Texts = None,
     requirements: Texts = None,
     groups: Texts = None,
     dependencies: Dependencies | None = None,

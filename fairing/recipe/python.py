@@ -25,9 +25,9 @@ def platform() -> str:
     return f"{system}/{_PROCESSORS.get(processor, processor)}"
 
 
-def elsewhere(to: Destination) -> str:
-    """Return the platform of images for a destination: this machine's own for ``layers``, never guessed for others."""
-    return platform() if to == "layers" else "linux/amd64"
+def elsewhere(image: Image, to: Destination) -> str:
+    """Return the platform of an image for a destination: ``layers`` have this machine's, others' is never guessed."""
+    return platform() if to == "layers" else (*image.platforms, "linux/amd64")[0]
 
 
 def libc() -> str:
@@ -83,6 +83,12 @@ def base(bundle: Bundle, image: Image, to: Destination) -> tuple[str, str]:
             why="Bytecode and pickles are made for one minor version.",
             fix=f"Capture it under Python {minor(here)}.",
         )
+    if to == "layers" and {*image.platforms} - {platform()}:
+        raise BuildError(
+            f"A run on this machine cannot be for {', '.join(image.platforms)}.",
+            why=f"This machine is {platform()}.",
+            fix="Leave platform out, or name a target with a registry.",
+        )
     if to == "layers" and image.base in {"", "host"}:
         return "host", platform()
     if image.base == "host":
@@ -103,7 +109,7 @@ def base(bundle: Bundle, image: Image, to: Destination) -> tuple[str, str]:
             why="A run on this machine uses this machine's own Python; other images need a target with a registry.",
             fix="Leave image out, or use image='host'.",
         )
-    return image.base or f"python:{minor(bundle.python)}-slim", elsewhere(to)
+    return image.base or f"python:{minor(bundle.python)}-slim", elsewhere(image, to)
 
 
 _PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "x86": "386"}

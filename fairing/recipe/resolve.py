@@ -56,12 +56,13 @@ def resolve(bundle: Bundle, image: Image, to: Destination, report: Reporter | No
         roots=bundle.roots,
         data=bundle.data,
         indexes=_indexes(bundle),
+        also=tuple(resolve(bundle, replace(image, platforms=(each,)), to, report) for each in image.platforms[1:]),
     )
 
 
 def asks_uv(bundle: Bundle, image: Image, to: Destination) -> bool:
     """Whether a bundle's dependencies are not simply those installed here, so that uv has to find them."""
-    return _own(_on(bundle, image), python.elsewhere(to)) is None
+    return _own(_on(bundle, image), python.elsewhere(image, to)) is None
 
 
 def _on(bundle: Bundle, image: Image) -> Bundle:

@@ -23,7 +23,7 @@ def packages(recipe: Recipe) -> tuple[str, ...]:
 def _rows(recipe: Recipe) -> Iterator[tuple[str, str]]:
     yield "runs", f"{recipe.entry.name} ({recipe.entry.kind})"
     yield "base", recipe.base
-    yield "platform", recipe.platform
+    yield "platform", ", ".join(each.platform for each in (recipe, *recipe.also))
     yield "python", recipe.python
     found = packages(recipe)
     yield "dependencies", f"{len(found)}, {recipe.source}"

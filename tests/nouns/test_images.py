@@ -32,6 +32,8 @@ def test_a_variable_that_is_set_again_has_the_new_value():
         lambda: SLIM.pip(["torch"]),
         lambda: SLIM.apt("git; rm -rf /"),
         lambda: SLIM.apt("--allow-downgrades"),
+        lambda: SLIM.platform("arm64"),
+        lambda: SLIM.platform("linux/arm64,linux/amd64"),
         lambda: SLIM.env({"": "1"}),
         lambda: SLIM.env({"A=B": "1"}),
         lambda: SLIM.env(A="\0"),
@@ -65,6 +67,12 @@ def test_an_images_packages_are_in_its_recipe_whoever_asks():
     recipe = resolve(bundle, Image().pip("tqdm", "cloudpickle").apt("git").env(A=1), "layers")
     assert {each.partition("==")[0] for each in text.packages(recipe)} >= {"tqdm", "cloudpickle"}
     assert (recipe.apt, recipe.env, recipe.source) == (("git",), (("A", "1"),), "installed")
+
+
+def test_a_run_on_this_machine_is_for_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAIRING_HOME", str(tmp_path / "home"))
+    with pytest.raises(BuildError, match=r"cannot be for linux/s390x\. This machine is"):
+        fairing.train(pow, (2, 5), platform="linux/s390x")
 
 
 def test_what_no_builder_can_is_said_by_name_before_anything_is_made(tmp_path, monkeypatch):

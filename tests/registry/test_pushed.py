@@ -32,10 +32,10 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
-def recipe(base, code=CODE, files=(), requires=(), env=()):
+def recipe(base, code=CODE, files=(), requires=(), env=(), platforms=()):
     entry = Entry("script", "main.py", hashlib.sha256(code).hexdigest(), "main.py")
     bundle = Bundle(entry, (File("main.py", code), *files), ("cloudpickle", *requires), (), bases.HERE)
-    return resolve(bundle, Image(base).env(dict(env)), "registry")
+    return resolve(bundle, Image(base).env(dict(env)).platform(*platforms), "registry")
 
 
 def to(repository, **more):
@@ -46,7 +46,7 @@ def build(made, target, said=None):
     heard = [] if said is None else said
     builder = plugins.builder("append")
     builder.check(made, target)
-    return builder.build(made, target, "registry", lambda event: heard.append(event.reason))
+    return builder.build(made, target, "registry", lambda event: heard.append(getattr(event, "reason", event)))
 
 
 def read(ref):
@@ -202,6 +202,54 @@ def test_the_platform_is_chosen_from_an_index(plain):
     base = bases.index(f"{plain}/many:1", "arm64", "amd64")
     _, config = read(build(recipe(base), to(f"{plain}/team/many")).ref)
     assert (config["os"], config["architecture"]) == ("linux", "amd64")
+
+
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """An index of packages with cloudpickle in it, and no other."""
+    from tests.dependencies.places import installed
+
+    (tmp_path / "wheels").mkdir()
+    installed(tmp_path / "wheels", "cloudpickle")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+
+
+def test_an_image_for_another_platform_has_its_packages_by_uv(plain, offline):
+    base = bases.index(f"{plain}/both:1", "amd64", "arm64")
+    made = recipe(base, platforms=["linux/arm64"])
+    image = build(made, to(f"{plain}/team/arm"))
+    _, config = read(image.ref)
+    assert (made.source, config["architecture"]) == ("resolved", "arm64")
+
+
+def test_an_image_for_several_platforms_is_an_index_from_which_each_is_taken(plain, offline, tmp_path):
+    skopeo = needs("skopeo")
+    base = bases.index(f"{plain}/both:2", "amd64", "arm64")
+    with servers.faulty(plain) as proxy:
+        target = to(f"127.0.0.1:{proxy.server_port}/team/both")
+        image = build(recipe(base, platforms=["linux/amd64", "linux/arm64"]), target)
+        proxy.seen.clear()
+        assert build(recipe(base, platforms=["linux/amd64", "linux/arm64"]), target) == image
+        assert asked(proxy) == []
+        build(recipe(base, b"print(2)", platforms=["linux/amd64", "linux/arm64"]), target)
+        # one layer for both, and for each a configuration and a manifest; the index stands above them
+        assert asked(proxy) == ["POST"] * 3 + ["PUT"] * 6
+    registry = Registry(plain)
+    document = registry.manifest("team/both", image.digest)
+    registry.close()
+    assert document.media_type.endswith("index.v1+json")
+    found = [each["platform"]["architecture"] for each in document.content["manifests"]]
+    assert found == ["amd64", "arm64"]
+    for machine in found:
+        out = f"dir:{tmp_path / machine}"
+        source = f"docker://{plain}/team/both@{image.digest}"
+        command = [skopeo, f"--override-arch={machine}", "--override-os=linux", "copy", "--src-tls-verify=false"]
+        subprocess.run([*command, source, out], check=True, capture_output=True)
+        manifest = json.loads((tmp_path / machine / "manifest.json").read_bytes())
+        config = json.loads((tmp_path / machine / manifest["config"]["digest"][7:]).read_bytes())
+        assert config["architecture"] == machine
 
 
 def test_the_name_has_the_digest_and_there_is_a_tag_that_keeps_it(plain):
@@ -365,7 +413,7 @@ def test_it_says_what_it_stands_on_and_what_it_does(plain):
     said = []
     image = build(recipe(base), to(f"{plain}/team/said"), said)
     digest = pinned.find(base, "linux/amd64").base.manifest.digest
-    assert said[0] == f"base: {base} (Python {bases.HERE}, glibc 2.36), {digest[:19]}…"
+    assert said[0] == f"base: {base} (linux/amd64, Python {bases.HERE}, glibc 2.36), {digest[:19]}…"
     assert said[-1] == f"image: {plain}/team/said:main-py-{image.digest[7:19]}, new"
 
 
