@@ -3,44 +3,21 @@
 import json
 import os
 import platform
-import subprocess
-import uuid
-from pathlib import Path
+from base64 import b64encode
 
 import cloudpickle
-import pytest
+import tqdm
 
 from fairing.spec import RegistryRule, Target
-from tests.conftest import missing, needs
+from tests.conftest import missing
 from tests.registry.test_pushed import build, recipe
 
-REGISTRY = "registry.test:5000"
-BASE = f"{REGISTRY}/python:{'.'.join(platform.python_version_tuple()[:2])}-slim"
+PYTHON = ".".join(platform.python_version_tuple()[:2])
 CODE = b"""
 import subprocess, cloudpickle
 print("hello", cloudpickle.__version__, cloudpickle.__file__)
 print(subprocess.run(["tqdm", "--version"], capture_output=True, text=True).stdout)
 """
-
-
-@pytest.fixture
-def kubectl():
-    """Return what runs kubectl in a namespace of its own, on the cluster that is there."""
-    found = Path.home() / ".cache/fairing-cluster/bin/kubectl"
-    program = str(found) if found.exists() else needs("kubectl")
-    config = os.environ.get("KUBECONFIG", "/var/lib/fairing-cluster/kubeconfig")
-    space = f"test-{uuid.uuid4().hex[:8]}"
-
-    def run(*words, given=None, check=True):
-        command = [program, f"--kubeconfig={config}", "--request-timeout=60s", *words]
-        return subprocess.run(command, input=given, capture_output=True, text=True, check=check)
-
-    if run("get", "nodes", check=False).returncode:
-        missing("no cluster answers")
-    run("create", "namespace", space)
-    run("label", "namespace", space, "pod-security.kubernetes.io/enforce=restricted")
-    yield lambda *words, **more: run(f"--namespace={space}", *words, **more)
-    run("delete", "namespace", space, "--wait=false")
 
 
 def pod(ref):
@@ -70,23 +47,28 @@ def pod(ref):
     }  # fmt: skip
 
 
-def test_a_pushed_image_runs_in_a_restricted_pod_with_its_captured_packages(kubectl, tmp_path, monkeypatch):
+def test_a_pushed_image_runs_in_a_restricted_pod_with_its_captured_packages(
+    cluster, api, namespace, tmp_path, monkeypatch
+):
+    from kubernetes import client
+
+    from tests.cluster import pods
+
+    bases = [image for image in cluster.images if f":{PYTHON}" in image]
+    if not bases:
+        missing(f"the cluster's registry has no image of Python {PYTHON}")
     monkeypatch.setenv("FAIRING_HOME", str(tmp_path / "home"))
-    rule = RegistryRule(REGISTRY, insecure=True)
-    target = Target("there", "job", repository=f"{REGISTRY}/tests/pushed", registries=(rule,))
-    image = build(recipe(BASE, CODE, requires=("tqdm",)), target)
+    rule = RegistryRule(cluster.registry, insecure=True)
+    target = Target("there", "job", repository=f"{cluster.registry}/tests/pushed", registries=(rule,))
+    image = build(recipe(bases[0], CODE, requires=("tqdm",)), target)
     entry = {"kind": "script", "path": "main.py", "sha256": image.entry.sha256, "name": "main.py", "arguments": []}
     places = {"code": "/opt/fairing/code", "work": "/own", "spool": "/own", "inputs": "/given", "key": "/given/key"}
     told = {"entry": entry, "roots": [""], "log_level": 30, "in_notebook": False, "source": "worker-0", **places}
-    (tmp_path / "run.json").write_text(json.dumps(told))
-    (tmp_path / "key").write_bytes(os.urandom(32))
-    kubectl("create", "configmap", "given", f"--from-file={tmp_path}/run.json", f"--from-file={tmp_path}/key")
-    kubectl("apply", "-f", "-", given=json.dumps(pod(image.ref)))
-    kubectl("wait", "pod/run", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=90s", check=False)
-    said = kubectl("logs", "run").stdout.splitlines()
-    place = f"/opt/fairing/dependencies/lib/python{'.'.join(platform.python_version_tuple()[:2])}/site-packages"
+    given = {"data": {"run.json": json.dumps(told)}, "binaryData": {"key": b64encode(os.urandom(32)).decode()}}
+    core = client.CoreV1Api(api)
+    core.create_namespaced_config_map(namespace, {"metadata": {"name": "given"}, **given})
+    assert pods.finished(api, namespace, pod(image.ref)).status.phase == "Succeeded"
+    said = core.read_namespaced_pod_log("run", namespace).splitlines()
+    place = f"/opt/fairing/dependencies/lib/python{PYTHON}/site-packages"
     assert f"hello {cloudpickle.__version__} {place}/cloudpickle/__init__.py" in said
-    import tqdm
-
     assert tqdm.__version__ in said
-    assert kubectl("get", "pod", "run", "-o", "jsonpath={.status.phase}").stdout == "Succeeded"
