@@ -28,11 +28,11 @@ tools:
 
 ## make cluster    a Kubernetes with its registries on this machine, for tests (Debian, as root; compiled once, with Go)
 cluster:
-	tests/cluster/up --secure-registry
+	@tests/cluster/up --secure-registry
 
 ## make cluster-down  end it; what was compiled stays
 cluster-down:
-	tests/cluster/down
+	@tests/cluster/down
 
 ## make check      format, lint, types, import contracts
 check: .venv/ready

@@ -207,6 +207,14 @@ def test_a_pod_outlives_the_kubelet(script, api, core, namespace, cluster):
 
 
 @RESTARTS
+def test_half_a_cluster_is_cleared_away_and_made_anew(script, api, core, namespace, cluster):
+    script("program", "kill", "etcd", "kube-scheduler")
+    script("up", "--secure-registry")
+    names = [found.metadata.name for found in core.list_namespace().items]
+    assert "kube-system" in names and namespace not in names
+
+
+@RESTARTS
 def test_down_and_up_make_a_new_cluster_that_works(script, api, core, namespace, cluster):
     def identity():
         return core.read_namespace("kube-system").metadata.uid
