@@ -127,7 +127,7 @@ def test_deleting_a_run_leaves_nothing(there):
     job.wait()
     job.delete()
     with pytest.raises(DeployError, match="There is no run"):
-        fairing.attach(str(job.handle)).status  # noqa: B018
+        fairing.attach(str(job.handle)).status
     reached = connect(namespace=there)
     assert reached.get(KINDS["jobs"].format(there))["items"] == []
 
