@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from fairing.config.settings import settings as settings
     from fairing.config.settings import use as use
     from fairing.errors import FairingError as FairingError
+    from fairing.image import Image as Image
     from fairing.run.job import Job as Job
-    from fairing.spec import Image as Image
     from fairing.spec import Target as Target
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "FairingError": "fairing.errors",
-    "Image": "fairing.spec",
+    "Image": "fairing.image",
     "Job": "fairing.run.job",
     "Target": "fairing.spec",
     "attach": "fairing.api.runs",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fairing import plugins
 from fairing.errors import BuildError
+from fairing.image import Image
 from fairing.ports import Builder, Deployer, Reporter
 from fairing.recipe.resolve import asks_uv, resolve
-from fairing.spec import BuiltImage, Bundle, Destination, Handle, Image, Recipe, Target, Workload
+from fairing.spec import BuiltImage, Bundle, Destination, Handle, Recipe, Target, Workload
 from fairing.words import counted, size
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from fairing.api.start import make, previewed, take
 from fairing.config.options import Dependencies, Limits, OnInterrupt, Texts, Variables, said, verb
-from fairing.spec import BuiltImage, Image, Report, Target
+from fairing.image import Image
+from fairing.spec import BuiltImage, Report, Target
 
 
 @verb

@@ -10,8 +10,9 @@ from fairing.api import train as api
 from fairing.config.options import Dependencies, Limits, OnInterrupt, Texts, Variables, options, said, verb
 from fairing.edge import edge
 from fairing.errors import CaptureError
+from fairing.image import Image
 from fairing.run.job import Job
-from fairing.spec import Image, Target
+from fairing.spec import Target
 
 P = ParamSpec("P")
 R = TypeVar("R")

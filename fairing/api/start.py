@@ -16,11 +16,12 @@ from fairing.capture.ipynb import Source
 from fairing.config import settings
 from fairing.config.options import Options, octets, options
 from fairing.errors import CaptureError, ConfigError
+from fairing.image import Image
 from fairing.output.card import Head
 from fairing.output.show import ended, follow, in_notebook, opened, say
 from fairing.ports import Reporter
 from fairing.run.job import Job, bring
-from fairing.spec import BuiltImage, Captured, Group, Image, Report, Resources, Target, Workload
+from fairing.spec import BuiltImage, Captured, Group, Report, Resources, Target, Workload
 
 if TYPE_CHECKING:
     from fairing.run.notebook import Executed

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from fairing.api import inside
 from fairing.api.start import shown, shown_notebook, start, take, take_cell
 from fairing.config.options import Dependencies, Given, Limits, OnInterrupt, Texts, Variables, said, verb
+from fairing.image import Image
 from fairing.run.job import Job
-from fairing.spec import Image, Target
+from fairing.spec import Target
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

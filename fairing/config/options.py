@@ -18,7 +18,8 @@ from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, cast
 
 from fairing.edge import Edge
 from fairing.errors import ConfigError
-from fairing.spec import Image, Target
+from fairing.image import Image
+from fairing.spec import Target
 
 Texts: TypeAlias = "str | Sequence[str] | None"
 """How a person gives a list of texts: a list, or one text."""

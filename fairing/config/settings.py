@@ -30,7 +30,8 @@ from fairing.config.options import (
 )
 from fairing.edge import edge
 from fairing.errors import ConfigError
-from fairing.spec import Image, RegistryRule, Target
+from fairing.image import Image
+from fairing.spec import RegistryRule, Target
 
 BUILT_IN: Mapping[str, Target] = {
     "local": Target("local"),

@@ -10,7 +10,8 @@ import sysconfig
 from pathlib import Path
 
 from fairing.errors import BuildError
-from fairing.spec import Bundle, Destination, Image
+from fairing.image import Image
+from fairing.spec import Bundle, Destination
 
 
 def platform() -> str:

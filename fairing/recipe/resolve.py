@@ -11,9 +11,10 @@ from typing import Literal
 from fairing.environment.closure import closure
 from fairing.environment.index import canonical, distributions
 from fairing.events import Source, Stamp, Text
+from fairing.image import Image
 from fairing.ports import Reporter
 from fairing.recipe import installed, python
-from fairing.spec import Bundle, Destination, Image, Recipe
+from fairing.spec import Bundle, Destination, Recipe
 
 
 def resolve(bundle: Bundle, image: Image, to: Destination, report: Reporter | None = None) -> Recipe:

@@ -19,9 +19,10 @@ from typing import Any, cast
 
 from fairing import plugins, state
 from fairing.events import Event
+from fairing.image import Image
 from fairing.ports import Reporter
 from fairing.recipe.resolve import resolve
-from fairing.spec import BuiltImage, Bundle, Destination, Entry, File, Image, Recipe, Target
+from fairing.spec import BuiltImage, Bundle, Destination, Entry, File, Recipe, Target
 
 REPOSITORY = "FAIRING_TEST_REPOSITORY"
 """The variable that names a repository which images may be pushed to."""

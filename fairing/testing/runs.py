@@ -23,9 +23,10 @@ from fairing.config import settings
 from fairing.config.options import Options
 from fairing.errors import DeployError, FairingError, PluginError
 from fairing.events import Event, Text
+from fairing.image import Image
 from fairing.ports import Deployer
 from fairing.run.follow import follow
-from fairing.spec import Bundle, Entry, File, Group, Handle, Image, Target, Workload
+from fairing.spec import Bundle, Entry, File, Group, Handle, Target, Workload
 from fairing.testing import programs
 from fairing.testing.builds import within
 

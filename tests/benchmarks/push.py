@@ -14,10 +14,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fairing import plugins
+from fairing.image import Image
 from fairing.oci import layer
 from fairing.oci.blob import Blob
 from fairing.recipe.resolve import resolve
-from fairing.spec import Bundle, Entry, File, Image, Target
+from fairing.spec import Bundle, Entry, File, Target
 from tests.benchmarks.pairs import Pair
 from tests.registry import bases, servers
 

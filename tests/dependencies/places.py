@@ -17,7 +17,8 @@ from tests.versions.lanes import ROOT, UV
 
 MAKE = """
 import pathlib, platform
-from fairing.spec import Bundle, Entry, Image, Target
+from fairing.image import Image
+from fairing.spec import Bundle, Entry, Target
 from fairing.recipe import tree
 from fairing.recipe.resolve import resolve
 said = []

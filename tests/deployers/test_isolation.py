@@ -196,8 +196,9 @@ def test_data_lies_in_the_working_folder_at_its_own_path():
     import cloudpickle
 
     from fairing import launch
+    from fairing.image import Image
     from fairing.run.job import Job
-    from fairing.spec import Bundle, Entry, File, Image, Workload
+    from fairing.spec import Bundle, Entry, File, Workload
 
     def read():
         with open("data/train.csv", "a+") as file:  # noqa: PTH123 - as people write it

@@ -6,7 +6,8 @@ import pytest
 
 import fairing
 from fairing.errors import BuildError, ConfigError
-from fairing.spec import Bundle, Entry, Image
+from fairing.image import Image
+from fairing.spec import Bundle, Entry
 
 SLIM = Image("python:3.11-slim")
 

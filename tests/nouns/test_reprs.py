@@ -2,8 +2,9 @@
 
 import fairing
 from fairing.config.options import options
+from fairing.image import Image
 from fairing.recipe.text import text
-from fairing.spec import BuiltImage, Entry, Image, Recipe, Target, Workload
+from fairing.spec import BuiltImage, Entry, Recipe, Target, Workload
 
 ENV = (("DATABASE", "hunter2"),)
 ENTRY = Entry("script", "main.py", "00", "main.py")

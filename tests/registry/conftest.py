@@ -28,3 +28,9 @@ def nobody(monkeypatch, tmp_path):
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
     return tmp_path
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Nothing was built by this person so far."""
+    monkeypatch.setenv("FAIRING_HOME", str(tmp_path / "home"))

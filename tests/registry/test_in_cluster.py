@@ -10,7 +10,7 @@ import tqdm
 
 from fairing.spec import RegistryRule, Target
 from tests.conftest import missing
-from tests.registry.test_pushed import build, recipe
+from tests.registry.pushes import build, recipe
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 CODE = b"""

@@ -1,4 +1,4 @@
-"""Images on a base, in a registry: what is refused before anything is made, what they say, what is sent for them."""
+"""What an image in a registry says, and what is in it."""
 
 import base64
 import gzip
@@ -6,126 +6,19 @@ import hashlib
 import json
 import os
 import subprocess
-import time
-from dataclasses import replace
 
 import pytest
 
-from fairing import plugins, state
-from fairing.errors import BuildError, ConfigError, RegistryError
+from fairing import state
 from fairing.oci import known, layout, pinned
-from fairing.oci.reference import parse
 from fairing.oci.registry import Registry
-from fairing.recipe.resolve import resolve
-from fairing.spec import Bundle, Entry, File, Image, Target
+from fairing.spec import File
 from fairing.testing.layouts import members
 from tests.conftest import needs
 from tests.registry import bases, servers
+from tests.registry.pushes import asked, build, read, recipe, to
 
-pytestmark = pytest.mark.usefixtures("nobody")
-CODE = b"print('hello')\n"
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("FAIRING_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-def recipe(base, code=CODE, files=(), requires=(), env=(), platforms=()):
-    entry = Entry("script", "main.py", hashlib.sha256(code).hexdigest(), "main.py")
-    bundle = Bundle(entry, (File("main.py", code), *files), ("cloudpickle", *requires), (), bases.HERE)
-    return resolve(bundle, Image(base).env(dict(env)).platform(*platforms), "registry")
-
-
-def to(repository, **more):
-    return Target("there", "job", "append", repository=repository, **more)
-
-
-def build(made, target, said=None):
-    heard = [] if said is None else said
-    builder = plugins.builder("append")
-    builder.check(made, target)
-    return builder.build(made, target, "registry", lambda event: heard.append(getattr(event, "reason", event)))
-
-
-def read(ref):
-    """Return an image's manifest and configuration as the registry has them, each blob held against its digest."""
-    name = parse(ref)
-    registry = Registry(name.registry)
-    document = registry.manifest(name.repository, name.version)
-    content = document.content
-    for each in [*content["layers"], content["config"]]:
-        data = b"".join(registry.blob(name.repository, each["digest"], each["size"]))
-        assert len(data) == each["size"]
-    registry.close()
-    return content, json.loads(data)
-
-
-def nothing_made():
-    return not [path for path in (state.store() / "trees", state.store() / "layers") if path.exists()]
-
-
-# What is refused, before anything is made
-
-
-def test_without_a_repository_it_says_what_to_set(plain):
-    with pytest.raises(
-        ConfigError,
-        match=r"'there' has no repository .* Set repository='registry\.example.*without a registry, builder='inline'",
-    ):
-        build(recipe(bases.push(f"{plain}/python:any")), Target("there", "job", "append"))
-    assert nothing_made()
-
-
-@pytest.mark.parametrize("given", ["team/x:1", "team/x@sha256:" + "0" * 64])
-def test_a_repository_with_a_tag_is_refused(plain, given):
-    with pytest.raises(ConfigError, match=rf"has a tag or a digest.*Write repository='{plain}/team/x'"):
-        build(recipe(f"{plain}/python:any"), to(f"{plain}/{given}"))
-
-
-def test_a_base_for_another_platform_is_refused(plain):
-    base = bases.index(f"{plain}/other:arm", "arm64", "s390x")
-    with pytest.raises(RegistryError, match=r"not made for linux/amd64.*linux/arm64, linux/s390x"):
-        build(recipe(base), to(f"{plain}/team/x"))
-    assert nothing_made()
-
-
-def test_a_base_with_another_python_is_refused(plain):
-    base = bases.push(f"{plain}/snake:1", settings=bases.official("3.9.18"))
-    with pytest.raises(BuildError, match=rf"has Python 3\.9\.18, and this kernel has .*python:{bases.MINOR}-slim"):
-        build(recipe(base), to(f"{plain}/team/x"))
-    assert nothing_made()
-
-
-def test_a_base_that_is_not_there_is_refused(plain):
-    with pytest.raises(RegistryError, match=r"cannot be read.*not there"):
-        build(recipe(f"{plain}/absent:1"), to(f"{plain}/team/x"))
-    assert nothing_made()
-
-
-def test_a_registry_that_cannot_be_reached_is_said_before_anything_is_made(plain):
-    base = bases.push(f"{plain}/python:any")
-    with pytest.raises(RegistryError, match=r"cannot be pushed to .*refuses connections"):
-        build(recipe(base), to(f"127.0.0.1:{servers.free_port()}/team/x"))
-    assert nothing_made()
-
-
-def test_who_may_not_push_is_told_before_anything_is_made(plain, tmp_path):
-    base = bases.push(f"{plain}/python:any")
-    with servers.with_tokens(tmp_path) as (host, _), pytest.raises(RegistryError, match=r"who you are.*Log in"):
-        build(recipe(base), to(f"{host}/team/x"))
-    assert nothing_made()
-
-
-def test_a_base_that_is_broken_is_refused(plain):
-    base = bases.push(f"{plain}/broken:1", rootfs={"type": "layers", "diff_ids": []})
-    with pytest.raises(RegistryError, match="cannot be built upon"):
-        build(recipe(base), to(f"{plain}/team/x"))
-    assert nothing_made()
-
-
-# What an image says
+pytestmark = pytest.mark.usefixtures("nobody", "home")
 
 
 def test_what_the_base_says_of_itself_is_kept_as_its_rules_say(plain):
@@ -270,7 +163,8 @@ def test_scripts_start_with_the_images_python(plain, tmp_path, monkeypatch):
 import platform
 from fairing import plugins
 from fairing.recipe.resolve import resolve
-from fairing.spec import Bundle, Entry, File, Image, Target
+from fairing.image import Image
+from fairing.spec import Bundle, Entry, File, Target
 bundle = Bundle(Entry("script", "main.py", "0", "main.py"), (File("main.py", b""),), ("tool",), (), "{bases.HERE}")
 made = resolve(bundle, Image({base!r}), "registry")
 plugins.builder("append").build(made, Target("x", "job", repository="{plain}/team/scripts"), "registry", print)
@@ -287,127 +181,6 @@ plugins.builder("append").build(made, Target("x", "job", repository="{plain}/tea
     assert not [path for path in found if "/bin/python" in path or path.endswith("pyvenv.cfg")]
 
 
-# What is sent
-
-
-@pytest.fixture
-def watched(plain):
-    """A registry whose requests are counted, with an image in it that was built just now."""
-    with servers.faulty(plain) as proxy:
-        base = bases.push(f"{plain}/python:any")
-        host = f"127.0.0.1:{proxy.server_port}"
-        target = to(f"{host}/watched/{os.urandom(4).hex()}")
-        build(recipe(base), target)
-        proxy.seen.clear()
-        yield proxy, target, base
-
-
-def asked(proxy):
-    found = sorted(command for command, _ in proxy.seen)
-    proxy.seen.clear()
-    return found
-
-
-def test_for_a_changed_cell_a_layer_a_configuration_and_a_manifest_are_sent(watched):
-    proxy, target, base = watched
-    for number in range(3):
-        image = build(recipe(base, f"print({number})\n".encode()), target)
-        assert asked(proxy) == ["POST", "POST", "PUT", "PUT", "PUT"]
-        read(image.ref)
-        proxy.seen.clear()
-
-
-def test_nothing_is_asked_when_nothing_changed(watched):
-    proxy, target, base = watched
-    first = build(recipe(base), target)
-    second = build(recipe(base), target)
-    assert first == second
-    assert asked(proxy) == []
-
-
-def test_a_base_is_pinned_and_not_asked_for_again(plain, tmp_path):
-    with servers.faulty(plain) as proxy:
-        base = f"127.0.0.1:{proxy.server_port}/moving:1"
-        bases.push(f"{plain}/moving:1")
-        first = build(recipe(base), to(f"{plain}/team/moving"))
-        bases.push(f"{plain}/moving:1", layers=(bases.ETC, bases.layer(("new", b"er"))))
-        proxy.seen.clear()
-        second = build(recipe(base, b"print(2)\n"), to(f"{plain}/team/moving"))
-        assert proxy.seen == []
-    assert len(read(first.ref)[0]["layers"]) == len(read(second.ref)[0]["layers"]) == 4
-
-
-def test_a_base_of_the_same_registry_is_mounted_and_never_read(plain):
-    big = bases.layer(("big", os.urandom(1 << 20)))
-    bases.push(f"{plain}/near:1", layers=(big,))
-    with servers.faulty(plain) as proxy:
-        host = f"127.0.0.1:{proxy.server_port}"
-        build(recipe(f"{host}/near:1"), to(f"{host}/team/near"))
-        digest = f"sha256:{hashlib.sha256(big).hexdigest()}"
-        moved = [
-            (command, path) for command, path in proxy.seen if digest in path or digest.replace(":", "%3A") in path
-        ]
-    assert [command for command, _ in moved] == ["HEAD", "POST"]
-    assert "mount=" in moved[1][1]
-
-
-def test_a_base_of_another_registry_is_streamed_and_never_on_the_disk(plain, tmp_path):
-    big = bases.layer(("big", os.urandom(1 << 20)))
-    base = bases.push(f"{plain}/far:1", layers=(big,))
-    (tmp_path / "other").mkdir()
-    with servers.registry(tmp_path / "other") as other:
-        image = build(recipe(base), to(f"{other}/team/far"))
-        manifest, _ = read(image.ref)
-    assert manifest["layers"][0]["digest"] == f"sha256:{hashlib.sha256(big).hexdigest()}"
-    assert not layout.blob(state.store(), manifest["layers"][0]["digest"]).exists()
-
-
-def test_a_registry_that_lost_its_blobs_gets_them_again(plain, tmp_path):
-    base = bases.push(f"{plain}/python:any")
-    port = servers.free_port()
-    for number in range(2):
-        (tmp_path / str(number)).mkdir()
-        with servers.registry(tmp_path / str(number), port=port) as host:
-            image = build(recipe(base, f"print({number})\n".encode()), to(f"{host}/team/lost"))
-            read(image.ref)
-
-
-def test_an_image_that_is_gone_is_pushed_again_after_a_while_or_when_somebody_says_so(plain, tmp_path):
-    base = bases.push(f"{plain}/python:any")
-    port = servers.free_port()
-    target = to(f"127.0.0.1:{port}/team/gone")
-    ref = ""
-    for number in range(3):
-        (tmp_path / str(number)).mkdir()
-        with servers.registry(tmp_path / str(number), port=port):
-            if number == 1:
-                mark = known._mark(parse(ref), parse(ref).digest)
-                then = time.time() - known.BELIEVED - 1
-                os.utime(mark, (then, then))
-            if number == 2:
-                known.forget(ref)
-            ref = build(recipe(base), target).ref
-            read(ref)
-
-
-def test_what_another_machine_pushed_is_not_sent_again(watched, tmp_path, monkeypatch):
-    proxy, target, base = watched
-    monkeypatch.setenv("FAIRING_HOME", str(tmp_path / "another"))
-    build(recipe(base, b"print('of another')\n"), target)
-    sent = [path for command, path in proxy.seen if command == "PUT" and "/blobs/" in path]
-    assert len(sent) == 2  # the code and the configuration
-
-
-def test_a_large_file_has_a_layer_of_its_own_which_is_sent_once(watched):
-    proxy, target, base = watched
-    big = File("data/big.bin", os.urandom(9 << 20))
-    build(recipe(base, files=(big,)), target)
-    proxy.seen.clear()
-    image = build(recipe(base, b"print(2)\n", files=(big,)), target)
-    assert asked(proxy) == ["POST", "POST", "PUT", "PUT", "PUT"]
-    assert [layer.kind for layer in image.layers] == ["dependencies", "fairing", "files", "code"]
-
-
 def test_it_says_what_it_stands_on_and_what_it_does(plain):
     base = bases.push(f"{plain}/python:any")
     said = []
@@ -415,29 +188,6 @@ def test_it_says_what_it_stands_on_and_what_it_does(plain):
     digest = pinned.find(base, "linux/amd64").base.manifest.digest
     assert said[0] == f"base: {base} (linux/amd64, Python {bases.HERE}, glibc 2.36), {digest[:19]}…"
     assert said[-1] == f"image: {plain}/team/said:main-py-{image.digest[7:19]}, new"
-
-
-def test_debian_packages_are_refused_by_name(plain):
-    made = replace(recipe(f"{plain}/python:any"), apt=("git",))
-    with pytest.raises(BuildError, match=r"cannot install Debian packages \(git\)"):
-        build(made, to(f"{plain}/team/x"))
-
-
-def test_pruning_keeps_what_an_image_in_a_registry_is_made_of(plain):
-    from fairing.api import storage
-
-    base = bases.push(f"{plain}/python:any")
-    image = build(recipe(base), to(f"{plain}/team/pruned"))
-    storage.prune(0, 0)
-    assert all(layout.has(state.store(), layer.digest, layer.size) for layer in image.layers)
-    then = time.time() - 8 * storage.DAY
-    for mark in (state.store() / "pushed").glob("*/*"):
-        os.utime(mark, (then, then))
-    for pin in (state.store() / "bases").iterdir():
-        os.utime(pin, (then, then))
-    storage.prune(0)
-    folders = [state.store() / name for name in ("pushed", "bases", "blobs/sha256", "trees")]
-    assert [path for folder in folders for path in folder.rglob("*") if path.is_file()] == []
 
 
 def test_no_secret_of_the_persons_is_in_an_image_or_in_what_is_kept(plain, tmp_path, monkeypatch):

@@ -12,9 +12,9 @@ from fairing.oci.rules import settings as connections
 from fairing.oci.transfer import Transfer
 from fairing.spec import RegistryRule
 from tests.registry import bases, servers
-from tests.registry.test_pushed import build, home, recipe  # noqa: F401 - a home of its own for each test
+from tests.registry.pushes import build, recipe
 
-pytestmark = pytest.mark.usefixtures("nobody")
+pytestmark = pytest.mark.usefixtures("nobody", "home")
 ELSEWHERE = "127.0.0.2"
 """This machine by a name that nothing takes for it."""
 

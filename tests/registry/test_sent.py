@@ -1,0 +1,145 @@
+"""What is sent for an image, and what is not: nothing goes twice, and nothing is asked twice."""
+
+import hashlib
+import os
+import time
+
+import pytest
+
+from fairing import state
+from fairing.oci import known, layout
+from fairing.oci.reference import parse
+from fairing.spec import File
+from tests.registry import bases, servers
+from tests.registry.pushes import asked, build, read, recipe, to
+
+pytestmark = pytest.mark.usefixtures("nobody", "home")
+
+
+@pytest.fixture
+def watched(plain):
+    """A registry whose requests are counted, with an image in it that was built just now."""
+    with servers.faulty(plain) as proxy:
+        base = bases.push(f"{plain}/python:any")
+        host = f"127.0.0.1:{proxy.server_port}"
+        target = to(f"{host}/watched/{os.urandom(4).hex()}")
+        build(recipe(base), target)
+        proxy.seen.clear()
+        yield proxy, target, base
+
+
+def test_for_a_changed_cell_a_layer_a_configuration_and_a_manifest_are_sent(watched):
+    proxy, target, base = watched
+    for number in range(3):
+        image = build(recipe(base, f"print({number})\n".encode()), target)
+        assert asked(proxy) == ["POST", "POST", "PUT", "PUT", "PUT"]
+        read(image.ref)
+        proxy.seen.clear()
+
+
+def test_nothing_is_asked_when_nothing_changed(watched):
+    proxy, target, base = watched
+    first = build(recipe(base), target)
+    second = build(recipe(base), target)
+    assert first == second
+    assert asked(proxy) == []
+
+
+def test_a_base_is_pinned_and_not_asked_for_again(plain, tmp_path):
+    with servers.faulty(plain) as proxy:
+        base = f"127.0.0.1:{proxy.server_port}/moving:1"
+        bases.push(f"{plain}/moving:1")
+        first = build(recipe(base), to(f"{plain}/team/moving"))
+        bases.push(f"{plain}/moving:1", layers=(bases.ETC, bases.layer(("new", b"er"))))
+        proxy.seen.clear()
+        second = build(recipe(base, b"print(2)\n"), to(f"{plain}/team/moving"))
+        assert proxy.seen == []
+    assert len(read(first.ref)[0]["layers"]) == len(read(second.ref)[0]["layers"]) == 4
+
+
+def test_a_base_of_the_same_registry_is_mounted_and_never_read(plain):
+    big = bases.layer(("big", os.urandom(1 << 20)))
+    bases.push(f"{plain}/near:1", layers=(big,))
+    with servers.faulty(plain) as proxy:
+        host = f"127.0.0.1:{proxy.server_port}"
+        build(recipe(f"{host}/near:1"), to(f"{host}/team/near"))
+        digest = f"sha256:{hashlib.sha256(big).hexdigest()}"
+        moved = [
+            (command, path) for command, path in proxy.seen if digest in path or digest.replace(":", "%3A") in path
+        ]
+    assert [command for command, _ in moved] == ["HEAD", "POST"]
+    assert "mount=" in moved[1][1]
+
+
+def test_a_base_of_another_registry_is_streamed_and_never_on_the_disk(plain, tmp_path):
+    big = bases.layer(("big", os.urandom(1 << 20)))
+    base = bases.push(f"{plain}/far:1", layers=(big,))
+    (tmp_path / "other").mkdir()
+    with servers.registry(tmp_path / "other") as other:
+        image = build(recipe(base), to(f"{other}/team/far"))
+        manifest, _ = read(image.ref)
+    assert manifest["layers"][0]["digest"] == f"sha256:{hashlib.sha256(big).hexdigest()}"
+    assert not layout.blob(state.store(), manifest["layers"][0]["digest"]).exists()
+
+
+def test_a_registry_that_lost_its_blobs_gets_them_again(plain, tmp_path):
+    base = bases.push(f"{plain}/python:any")
+    port = servers.free_port()
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+        with servers.registry(tmp_path / str(number), port=port) as host:
+            image = build(recipe(base, f"print({number})\n".encode()), to(f"{host}/team/lost"))
+            read(image.ref)
+
+
+def test_an_image_that_is_gone_is_pushed_again_after_a_while_or_when_somebody_says_so(plain, tmp_path):
+    base = bases.push(f"{plain}/python:any")
+    port = servers.free_port()
+    target = to(f"127.0.0.1:{port}/team/gone")
+    ref = ""
+    for number in range(3):
+        (tmp_path / str(number)).mkdir()
+        with servers.registry(tmp_path / str(number), port=port):
+            if number == 1:
+                mark = known._mark(parse(ref), parse(ref).digest)
+                then = time.time() - known.BELIEVED - 1
+                os.utime(mark, (then, then))
+            if number == 2:
+                known.forget(ref)
+            ref = build(recipe(base), target).ref
+            read(ref)
+
+
+def test_what_another_machine_pushed_is_not_sent_again(watched, tmp_path, monkeypatch):
+    proxy, target, base = watched
+    monkeypatch.setenv("FAIRING_HOME", str(tmp_path / "another"))
+    build(recipe(base, b"print('of another')\n"), target)
+    sent = [path for command, path in proxy.seen if command == "PUT" and "/blobs/" in path]
+    assert len(sent) == 2  # the code and the configuration
+
+
+def test_a_large_file_has_a_layer_of_its_own_which_is_sent_once(watched):
+    proxy, target, base = watched
+    big = File("data/big.bin", os.urandom(9 << 20))
+    build(recipe(base, files=(big,)), target)
+    proxy.seen.clear()
+    image = build(recipe(base, b"print(2)\n", files=(big,)), target)
+    assert asked(proxy) == ["POST", "POST", "PUT", "PUT", "PUT"]
+    assert [layer.kind for layer in image.layers] == ["dependencies", "fairing", "files", "code"]
+
+
+def test_pruning_keeps_what_an_image_in_a_registry_is_made_of(plain):
+    from fairing.api import storage
+
+    base = bases.push(f"{plain}/python:any")
+    image = build(recipe(base), to(f"{plain}/team/pruned"))
+    storage.prune(0, 0)
+    assert all(layout.has(state.store(), layer.digest, layer.size) for layer in image.layers)
+    then = time.time() - 8 * storage.DAY
+    for mark in (state.store() / "pushed").glob("*/*"):
+        os.utime(mark, (then, then))
+    for pin in (state.store() / "bases").iterdir():
+        os.utime(pin, (then, then))
+    storage.prune(0)
+    folders = [state.store() / name for name in ("pushed", "bases", "blobs/sha256", "trees")]
+    assert [path for folder in folders for path in folder.rglob("*") if path.is_file()] == []
