@@ -118,9 +118,6 @@ def _act(verb: Verb, asked: Asked) -> None:
         goes_on = f"The run goes on: fairing attach {run} shows it, fairing cancel {run} stops it."
         typer.echo(goes_on if run else str(interrupted) or "Interrupted.", err=True)
         raise typer.Exit(130) from None
-    except TimeoutError as waited:
-        typer.echo(f"TimeoutError: {waited}", err=True)
-        raise typer.Exit(1) from None
     except Exception as wrong:
         lines = getattr(wrong, "_render_traceback_", None)  # of ours one sentence; of the run's own what a cell shows
         if lines is None:

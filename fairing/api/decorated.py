@@ -8,6 +8,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from fairing.api import train as api
 from fairing.config.options import Dependencies, Limits, OnInterrupt, Texts, Variables, options, said, verb
+from fairing.edge import edge
 from fairing.errors import CaptureError
 from fairing.run.job import Job
 from fairing.spec import Image, Target
@@ -37,10 +38,12 @@ class Remote(Generic[P, R]):
     @overload
     def remote(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
+    @edge
     def remote(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function elsewhere with these arguments, show what it prints, and return its value."""
         return api.train(self, args, kwargs)
 
+    @edge
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Start the function elsewhere with these arguments, and return at once."""
         return api.submit(self, args, kwargs)

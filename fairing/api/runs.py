@@ -9,6 +9,7 @@ from fairing import plugins, state
 from fairing.api import inside
 from fairing.config import settings
 from fairing.config.options import Options
+from fairing.edge import edge
 from fairing.errors import FairingError
 from fairing.run.job import Job
 from fairing.spec import Handle, Target
@@ -36,6 +37,7 @@ class Jobs(list[Job]):
         return f"<table>{''.join(f'<tr>{each}</tr>' for each in cells)}</table>" if len(rows) > 1 else "no runs"
 
 
+@edge
 def attach(handle: str | Handle) -> Job:
     """Return a run by its handle, whoever started it.
 
@@ -65,6 +67,7 @@ def watch(job: Job) -> None:
         follow(job, screen, said)
 
 
+@edge
 def jobs(target: Target | str | None = None) -> Jobs:
     """Return the runs that are known at a target, the newest first.
 

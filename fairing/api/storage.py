@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fairing import state
+from fairing.edge import edge
 from fairing.errors import BuildError
 from fairing.oci import config, digests, layout, store
 from fairing.oci.complete import complete
@@ -78,6 +79,7 @@ class Pruned:
         return f"Removed {counted(len(self.images), 'image')}, {counted(self.trees, 'tree')}: {size(self.freed)} freed."
 
 
+@edge
 def images() -> tuple[StoredImage, ...]:
     """List the images of this machine, the last used first.
 
@@ -92,6 +94,7 @@ def images() -> tuple[StoredImage, ...]:
     return tuple(sorted(rows, key=lambda row: row.used, reverse=True))
 
 
+@edge
 def prune(
     keep: int = 3, older_than: float = 7 * DAY, say: Callable[[str], None] | None = None, dry_run: bool = False
 ) -> Pruned:
@@ -127,6 +130,7 @@ def prune(
     return Pruned(tuple(row.name for row in gone), len(trees), freed, dry_run, recent)
 
 
+@edge
 def export(image: BuiltImage | str, to: Path) -> str:
     """Write a whole image, dependencies included, to a folder for ``skopeo copy`` and others, and return its digest.
 

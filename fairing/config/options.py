@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, cast
 
+from fairing.edge import Edge
 from fairing.errors import ConfigError
 from fairing.spec import Image, Target
 
@@ -162,14 +163,10 @@ def verb(function: F) -> F:
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True  # IPython shows the person's own lines around a function that is called in place
-        if not names.issuperset(kwargs):
-            _refuse(next(name for name in kwargs if name not in names), args[0] if args else None)
-        try:
+        with Edge():
+            if not names.issuperset(kwargs):
+                _refuse(next(name for name in kwargs if name not in names), args[0] if args else None)
             return function(*args, **kwargs)
-        except BaseException as error:
-            if not hasattr(error, "_render_traceback_"):
-                raise  # a fault of ours: its frames say where
-            raise error.with_traceback(None)  # noqa: B904 - it is the same one; our frames tell the reader nothing
 
     checked.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nOptions:\n{_described()}"
     return cast(F, checked)

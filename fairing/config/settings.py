@@ -26,6 +26,7 @@ from fairing.config.options import (
     said,
     verb,
 )
+from fairing.edge import edge
 from fairing.errors import ConfigError
 from fairing.spec import Image, Target
 
@@ -124,6 +125,7 @@ def settle(given: Options, document: Options | None = None) -> tuple[Target, Opt
     )
 
 
+@edge
 def settings(**given: Any) -> Settings:
     """Return every option that something sets, with its value and where that came from.
 

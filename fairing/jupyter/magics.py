@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from fairing.config.options import nearest
+from fairing.edge import edge
 from fairing.errors import ConfigError
 from fairing.jupyter import completion, line
 from fairing.verbs import VERBS, Asked
@@ -27,7 +28,7 @@ def load(shell: Any) -> None:
 
     for kind, magic in (("line", line_magic), ("cell", cell_magic)):
         magic.__doc__ = (run_line if kind == "line" else run_cell).__doc__
-        shell.register_magic_function(no_var_expand(output_can_be_silenced(magic)), kind, NAME)
+        shell.register_magic_function(no_var_expand(output_can_be_silenced(edge(magic))), kind, NAME)
     completion.load(shell)
 
 

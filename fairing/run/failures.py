@@ -41,6 +41,13 @@ class Shown:
         return list(self.lines)
 
 
+def waiting(handle: Handle) -> TimeoutError:
+    """Return what to raise where a run goes on for longer than somebody waits."""
+    told = TimeoutError(f"{handle} is still running; it goes on.")
+    told._render_traceback_ = Shown((f"TimeoutError: {told}",))  # type: ignore[attr-defined]
+    return told
+
+
 def error(
     handle: Handle, view: View, load: Callable[[Failure, Payload], object], hint: Hint | None = None
 ) -> BaseException:

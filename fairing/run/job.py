@@ -11,6 +11,7 @@ from typing import Any
 
 from fairing import plugins, state
 from fairing.config.options import Options
+from fairing.edge import Edge, edge
 from fairing.errors import AccessError, ResultRefused
 from fairing.events import FINAL, Event, Failure, FileInfo, Payload, Status
 from fairing.output import card
@@ -48,6 +49,7 @@ class Job:
         self._deployer = plugins.deployer(handle.deployer)
 
     @property
+    @edge
     def status(self) -> Status:
         """How it is now.
 
@@ -74,6 +76,7 @@ class Job:
         """Follow it from its start; ``None`` says that nothing came for ``every`` seconds."""
         return Beats(self, every)
 
+    @edge
     def follow(self, **options: Any) -> Any:
         """Show it here until it ends, as if this cell had started it, and return its value.
 
@@ -86,6 +89,7 @@ class Job:
             bring(self, said)
         return self.result(trust=said.trust)
 
+    @edge
     def logs(self, to: str | os.PathLike[str] | None = None) -> Any:
         """Return what it has written so far; or write all of it to a file, until it ends.
 
@@ -111,6 +115,7 @@ class Job:
             sink.close()
         return path
 
+    @edge
     def wait(self, timeout: float | None = None) -> Status:
         """Wait for its end, at most ``timeout`` seconds, and return how it ended.
 
@@ -122,6 +127,7 @@ class Job:
             until = self._drain(until)
         return self.status
 
+    @edge
     def result(self, timeout: float | None = None, *, raw: bool = False, trust: bool | None = None) -> Any:
         """Wait for its end and return its value, or raise its exception.
 
@@ -146,6 +152,7 @@ class Job:
         data = results.fetch(result.payload, result.at.source, self._pieces)
         return data if raw else results.load(result.payload, data, results.trusted(self.handle, trust))
 
+    @edge
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the value's bytes to a file, and load nothing; return the file's path."""
         data = self.result(raw=True)
@@ -153,10 +160,12 @@ class Job:
             part.write_bytes(data)
         return Path(path)
 
+    @edge
     def files(self) -> tuple[FileInfo, ...]:
         """List what it left in its working folder, as it is now."""
         return self._deployer.files(self.handle)
 
+    @edge
     def download(self, pattern: str = "*", to: str | os.PathLike[str] = ".") -> tuple[Path, ...]:
         """Bring files of its working folder here.
 
@@ -167,10 +176,12 @@ class Job:
         found = [file.path for file in self.files() if _matches(file.path, pattern)]
         return tuple(self._bring(path, Path(to)) for path in found)
 
+    @edge
     def cancel(self) -> None:
         """Stop it and return when it has stopped; what it wrote stays."""
         self._deployer.cancel(self.handle)
 
+    @edge
     def delete(self) -> None:
         """Remove it and everything that was made for it."""
         self._deployer.delete(self.handle)
@@ -185,7 +196,8 @@ class Job:
             if not self._complete:
                 async for _ in self:
                     pass
-            return self.result()
+            with Edge():
+                return self.result()
 
         return result().__await__()
 
@@ -232,7 +244,7 @@ class Job:
                 left = None if until is None else until - time.monotonic()
                 if left is not None and left <= 0:
                     if self._deployer.status(self.handle).phase not in FINAL:
-                        raise TimeoutError(f"{self.handle} is still running; it goes on.")
+                        raise failures.waiting(self.handle)
                     until = left = None  # only its log is still to be read
                 beats.wait_for(left)
                 next(beats)

@@ -14,6 +14,7 @@ from typing import Any
 import nbformat
 
 from fairing import plugins, state
+from fairing.edge import edge
 from fairing.errors import CellFailed, ConfigError, FairingError
 from fairing.events import CellStatus, Clear, Display, Event, Failure, Text
 from fairing.output.notebook import NotebookSink
@@ -77,6 +78,7 @@ class NotebookJob(Job):
         """Follow it from its start, as ``events`` does; ``None`` says that nothing came for ``every`` seconds."""
         return _Merging(self, every)
 
+    @edge
     def result(self, timeout: float | None = None, *, raw: bool = False, trust: bool | None = None) -> Any:
         """Wait for its end and return the executed notebook.
 

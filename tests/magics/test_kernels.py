@@ -1,5 +1,8 @@
 """The magics in a real kernel, as a notebook runs them."""
 
+import sys
+from pathlib import Path
+
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -92,3 +95,24 @@ def test_an_error_stops_the_notebook_and_keeps_its_sentence(cell, name, says):
     assert error.ename == name
     assert says in error.evalue
     assert not any("fairing/jupyter" in row for row in error.traceback)
+
+
+@pytest.mark.parametrize(
+    "call", ["fairing.train(fail)", "%%fairing\nfail()", "fairing.submit(fail).result(timeout=60)"]
+)
+@pytest.mark.parametrize("raised", ["SyntaxError", "ExceptionGroup"])
+def test_what_ipython_shows_in_python_s_own_way_has_no_frame_of_ours(call, raised):
+    if raised == "ExceptionGroup" and sys.version_info < (3, 11):
+        raised = "OSError"
+    more = ", [KeyError()]" if raised == "ExceptionGroup" else ""
+    texts = (
+        "%load_ext fairing\nimport fairing",
+        f"def fail():\n    raise {raised}('depth'{more})",
+        call,
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in texts])
+    cell = NotebookClient(notebook, kernel_name="python3", timeout=120, allow_errors=True).execute().cells[-1]
+    shown = "\n".join("\n".join(each.get("traceback") or [each.get("text", "")]) for each in cell.outputs)
+    ours = [line for line in shown.splitlines() if str(Path(fairing.__file__).parent) in line]
+    assert f"raise {raised}('depth'" in shown
+    assert len(ours) <= (sys.version_info < (3, 11)), shown  # Python 3.10 keeps the last one
