@@ -5,6 +5,7 @@ The current defaults of ``fairing.use`` are the one piece of global state in thi
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,10 @@ BUILT_IN: Mapping[str, Target] = {
     "docker": Target("docker", "docker", "docker"),
     "cluster": Target("cluster", "job", "append"),
 }
+
+_PREFIX = "FAIRING_"
+_OURS = frozenset({"RUN", "NOTEBOOK", "CAPTURED", "REPLICAS", "COORDINATOR"})
+"""Variables that fairing and its deployers set for a run."""
 
 _used = Options()
 _Layer: TypeAlias = "tuple[Callable[[str], str], Options]"
@@ -223,10 +228,27 @@ def _paths() -> Iterator[Path]:
 def _environment() -> Options:
     said = Options()
     for name in NAMES:
-        variable = f"FAIRING_{name.upper()}"
+        variable = f"{_PREFIX}{name.upper()}"
         if text := os.environ.get(variable):
             said = options({name: _split(name, text)}, variable).over(said)
+    for variable in sorted(os.environ):
+        if variable.startswith(_PREFIX) and os.environ[variable]:
+            _refuse_mistyped(variable)
     return said
+
+
+def _refuse_mistyped(variable: str) -> None:
+    """Refuse a variable whose name is nearly one of ours.
+
+    Others are somebody else's: Kubernetes sets ``FAIRING_PORT`` in every pod beside a service that is called fairing.
+    """
+    known = [f"{_PREFIX}{name.upper()}" for name in (*NAMES, "home")]
+    name = variable.removeprefix(_PREFIX)
+    if variable in known or name in _OURS or name.startswith("TEST_"):
+        return
+    near = difflib.get_close_matches(name.upper(), [each.removeprefix(_PREFIX) for each in known], 1, 0.65)
+    if near:
+        raise ConfigError(f"There is no variable {variable}.", fix=f"Did you mean {_PREFIX}{near[0]}?")
 
 
 def _split(name: str, text: str) -> Any:

@@ -72,6 +72,36 @@ def test_a_wrong_variable_is_named(monkeypatch):
         settings.settle(Options())
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("FAIRING_TARGTE", "FAIRING_TARGET"),
+        ("FAIRING_GPU", "FAIRING_GPUS"),
+        ("FAIRING_MEM", "FAIRING_MEMORY"),
+        ("FAIRING_Target", "FAIRING_TARGET"),
+        ("FAIRING_HOEM", "FAIRING_HOME"),
+    ],
+)
+def test_a_mistyped_variable_is_refused_with_the_nearest_name(variable, meant, monkeypatch):
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(ConfigError) as refused:
+        settings.settle(Options())
+    assert str(refused.value) == f"There is no variable {variable}. Did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        *("FAIRING_HOME", "FAIRING_RUN", "FAIRING_NOTEBOOK", "FAIRING_CAPTURED"),
+        *("FAIRING_REPLICAS", "FAIRING_COORDINATOR", "FAIRING_TEST_TARGETS", "FAIRING_"),
+        *("FAIRING_PORT", "FAIRING_PORT_8080_TCP_ADDR", "FAIRING_SERVICE_HOST", "FAIRING_SERVICE_PORT_HTTP"),
+    ],
+)
+def test_variables_of_a_run_of_tests_and_of_a_kubernetes_service_are_left_alone(variable, monkeypatch):
+    monkeypatch.setenv(variable, "1")
+    assert settings.settle(Options())[1] == Options()
+
+
 def test_the_project_is_found_upwards(project, monkeypatch):
     (project / "fairing.toml").write_text("retries = 3")
     inner = project / "notebooks" / "deep"
