@@ -17,7 +17,7 @@ from fairing.config.options import ABOUT, FLAGS, LISTS, NAMES
 from fairing.errors import RunFailed
 from fairing.run.job import Job
 from fairing.spec import Report
-from fairing.verbs import VERBS, Asked, Flag, Verb, Word
+from fairing.verbs import VERBS, Asked, Flag, Raw, Verb, Word
 
 _SPARE = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
@@ -124,7 +124,9 @@ def _act(verb: Verb, asked: Asked) -> None:
             raise
         typer.echo("\n".join(lines()), err=True)
         raise typer.Exit(_code(wrong)) from None
-    if value is not None and verb.name != "attach":  # which has shown all that there is
+    if isinstance(value, Raw):
+        typer.echo(value, nl=False)
+    elif value is not None and verb.name != "attach":  # which has shown all that there is
         typer.echo(_text(value))
     if getattr(value, "good", True) is False:
         raise typer.Exit(1)

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 import fairing
 from fairing.api.runs import Jobs, watch
 from fairing.config.options import nearest
-from fairing.errors import ConfigError
+from fairing.errors import ConfigError, DeployError
 
 
 class Said(str):
@@ -27,6 +27,12 @@ class Said(str):
 
     def __repr__(self) -> str:
         return str(self)
+
+
+class Raw(bytes):
+    """A value's bytes as the run pickled them, which a shell is given as they are."""
+
+    __slots__ = ()
 
 
 class Listed(tuple[Any, ...]):
@@ -216,7 +222,20 @@ def _result(asked: Asked) -> Any:
     job = asked.job()
     if timeout is not None:
         job.wait(_seconds("timeout", timeout))
-    return job.save(path) if path else job.result(trust=asked.words.get("trust"))
+    if path:
+        return job.save(path)
+    return Raw(job.result(raw=True)) if asked.words.get("raw") else job.result(trust=asked.words.get("trust"))
+
+
+def _delete(asked: Asked) -> Said | None:
+    job = asked.job()
+    try:
+        _ = job.status
+    except DeployError as wrong:  # there is none, and who mistyped a handle is to see it; or it is damaged
+        job.delete()
+        return Said(wrong.what)
+    job.delete()
+    return None
 
 
 def _use(asked: Asked) -> None:
@@ -311,7 +330,8 @@ VERBS: Mapping[str, Verb] = {
             _result,
             (_HANDLE,),
             (
-                Flag("save", "write it to this file, as it was pickled"),
+                Flag("raw", "its bytes, as it was pickled; nothing is loaded", kind="yes"),
+                Flag("save", "write those bytes to this file; nothing is loaded"),
                 Flag("timeout", "seconds to wait; the run goes on"),
                 Flag("trust", "load it although the run was not submitted from here", kind="yes"),
             ),
@@ -326,7 +346,7 @@ VERBS: Mapping[str, Verb] = {
             (Flag("to", "the folder to put them in"),),
         ),
         Verb("cancel", "stop a run; what it wrote is kept", "Job.cancel", lambda a: a.job().cancel(), (_HANDLE,)),
-        Verb("delete", "remove a run", "Job.delete", lambda a: a.job().delete(), (_HANDLE,)),
+        Verb("delete", "remove a run", "Job.delete", _delete, (_HANDLE,)),
         Verb(
             "use",
             "set options for what follows; alone: forget them",

@@ -21,7 +21,10 @@ from fairing.spec import Handle
 Read = Callable[[str], Iterable[bytes]]
 """Gives a file of the run in pieces."""
 
-_OTHERWISE = "job.result(raw=True) gives its bytes, and job.save(path) keeps them in a file."
+_OTHERWISE = (
+    "job.result(raw=True) gives its bytes, and job.save(path) keeps them in a file; "
+    "in a shell, fairing result --raw and --save do."
+)
 _TORCH = re.compile(r"deserialize object on (?:a )?(\w+) device", re.IGNORECASE)
 
 

@@ -14,11 +14,11 @@ def fairing(tmp_path):
     }
     environment |= {"XDG_CONFIG_HOME": str(tmp_path / "config"), "COLUMNS": "200", "NO_COLOR": "1"}
 
-    def run(*words, **more):
+    def run(*words, text=True, **more):
         return subprocess.run(
             [sys.executable, "-c", "from fairing.cli import main; main()", *words],
             capture_output=True,
-            text=True,
+            text=text,
             cwd=tmp_path,
             env={**environment, **more},
         )

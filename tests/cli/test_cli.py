@@ -144,6 +144,30 @@ def test_every_verb_about_a_run_takes_its_handle(fairing):
     assert run not in fairing("jobs").stdout
 
 
+def test_a_value_that_cannot_be_loaded_here_is_had_as_its_bytes(fairing):
+    (fairing.folder / "absent_of_cli.py").write_text(
+        "import sys, types\n"
+        "def train():\n"
+        "    made = sys.modules['absent_in_cli'] = types.ModuleType('absent_in_cli')\n"
+        "    exec('class Model: pass', made.__dict__)\n"
+        "    return made.Model()\n"
+    )
+    run = handle(fairing("submit", "absent_of_cli:train"))
+    refused = fairing("result", run)
+    assert refused.returncode == 1
+    assert "needs the package absent_in_cli" in refused.stderr and "fairing result --raw and --save" in refused.stderr
+    saved = fairing("result", run, "--save", "value.pkl")
+    assert (saved.returncode, saved.stdout) == (0, "value.pkl\n")
+    raw = fairing("result", run, "--raw", text=False)
+    assert raw.returncode == 0 and b"absent_in_cli" in raw.stdout
+    assert raw.stdout == (fairing.folder / "value.pkl").read_bytes()
+
+
+def test_deleting_a_run_that_is_not_there_says_so(fairing):
+    gone = fairing("delete", "local://unknown")
+    assert (gone.returncode, gone.stdout) == (0, "There is no run local://unknown on this machine.\n")
+
+
 def test_preview_build_images_and_prune_answer(fairing):
     (fairing.folder / "train.py").write_text("print('x')\n")
     assert "train.py" in fairing("preview", "train.py").stdout

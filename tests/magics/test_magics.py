@@ -50,13 +50,14 @@ def test_every_verb_about_a_run_takes_its_handle(run, shell, tmp_path):
     run("%fairing download {job.handle} '*.txt' --to got")
     assert (tmp_path / "got" / "left.txt").read_text() == "abc"
     run("%fairing result {job.handle} --save value.pkl")
-    assert (tmp_path / "value.pkl").stat().st_size > 0
+    assert run("%fairing result {job.handle} --raw") == (tmp_path / "value.pkl").read_bytes() != b""
     with capture_output() as shown:
         assert run("%fairing attach {job.handle}").handle == shell.user_ns["job"].handle
     assert "hello" in shown.stdout
     assert str(shell.user_ns["job"].handle) in repr(run("%fairing jobs"))
     run("%fairing cancel {job.handle}")
-    run("%fairing delete {job.handle}")
+    assert run("%fairing delete {job.handle}") is None
+    assert repr(run("%fairing delete {job.handle}")).startswith("There is no run local://")
     assert str(shell.user_ns["job"].handle) not in repr(run("%fairing jobs"))
 
 
