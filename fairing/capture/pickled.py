@@ -14,7 +14,6 @@ import itertools
 import operator
 import os
 import pickle
-import re
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,6 +27,7 @@ import cloudpickle
 
 from fairing.capture import culprit
 from fairing.capture.imports import home, nested
+from fairing.capture.sources import filename
 from fairing.errors import CaptureError
 from fairing.runtime.wrapped import Cached, reduction
 from fairing.spec import Global
@@ -38,7 +38,6 @@ LARGE = 1_000_000  # bytes of a value that are worth a warning
 _ATOMS = (type(None), bool, int, float, complex)
 _FUNCTIONS = (type, partial, FunctionType, Cached, types.MethodType, types.BuiltinFunctionType)
 MANY = 1000  # parts of a container that are looked into for functions
-_KERNEL_CELL = re.compile(r".*[/\\]ipykernel_\d+[/\\](\w+)\.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +103,6 @@ def kind(value: Any) -> str:
     return type(value).__name__
 
 
-def filename(code: CodeType) -> str:
-    """Return what the run calls the file of some code.
-
-    A kernel's cells lie in a folder with the number of its process; the run knows them by their text alone, so that
-    the same cell is the same code in every kernel.
-    """
-    found = _KERNEL_CELL.fullmatch(code.co_filename)
-    return f"<cell {found[1]}>" if found else code.co_filename
-
-
 class _TooLarge(Exception):
     """The value being written has more bytes than it may."""
 
@@ -155,7 +144,10 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
     def reduced(self, value: Any) -> Any:
         """Return how a function or class will be pickled, once asked ahead of time and kept for then."""
         if id(value) not in self._ready:
-            self._ready[id(value)] = (value, super().reducer_override(value))
+            reduced = super().reducer_override(value)
+            if isinstance(value, FunctionType) and reduced is not NotImplemented:
+                reduced[1][1].pop("__file__", None)  # which is here, not there, and is taken where a function uses it
+            self._ready[id(value)] = (value, reduced)
         return self._ready[id(value)][1]
 
     def reducer_override(self, value: Any) -> Any:

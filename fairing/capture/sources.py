@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import linecache
 import os
+import re
 from collections.abc import Iterable
+from pathlib import Path
 from types import CodeType
 
-from fairing.capture import credentials
+from fairing.capture import credentials, modules
 from fairing.capture.imports import nested
-from fairing.capture.pickled import filename
 
 LARGEST = 256 * 1024  # characters of one file
+_KERNEL_CELL = re.compile(r".*[/\\]ipykernel_\d+[/\\](\w+)\.py")
 
 
 def lines(codes: Iterable[CodeType], besides: Iterable[str] = ()) -> dict[str, str]:
@@ -36,6 +38,22 @@ def lines(codes: Iterable[CodeType], besides: Iterable[str] = ()) -> dict[str, s
             kept.setdefault(filename(code), {}).update((at, text[at]) for at in numbers if at < len(text))
     texts = {name: _text(found) for name, found in kept.items()}
     return {name: text for name, text in texts.items() if len(text) < LARGEST and not credentials.form(text, LARGEST)}
+
+
+def filename(code: CodeType) -> str:
+    """Return what the run calls the file of some code, the same wherever a kernel or a project is.
+
+    A kernel's cells lie in a folder with the number of its process: the run knows them by their text alone. It knows
+    the user's own files as its code layer has those that travel whole, by their place in their project.
+    """
+    found = _KERNEL_CELL.fullmatch(code.co_filename)
+    if found:
+        return f"<cell {found[1]}>"
+    path = Path(code.co_filename)
+    if not path.is_absolute() or not os.path.isfile(path) or not modules.local(path):  # noqa: PTH113 - it never raises
+        return code.co_filename
+    folder = path.parent.resolve()
+    return (folder / path.name).relative_to(modules.project(folder)).as_posix()
 
 
 def wire(texts: dict[str, str]) -> bytes:
