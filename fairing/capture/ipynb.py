@@ -23,12 +23,14 @@ class Source:
         name: Its file name.
         folder: Where its relative paths and its modules start from.
         left_out: Cells that are not in it, and why.
+        tagged: Whether the tags of its cells are known.
     """
 
     notebook: dict[str, Any]
     name: str
     folder: Path
     left_out: tuple[tuple[str, str], ...] = ()
+    tagged: bool = True
 
     def said(self) -> Mapping[str, Any]:
         """Return the options that its metadata holds, under ``fairing``."""

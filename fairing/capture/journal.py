@@ -68,7 +68,8 @@ class Journal:
             raise CaptureError("No cell was run in this notebook yet.", fix="Run its cells, then call this again.")
         notebook: dict[str, Any] = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
         ipynb.identify(notebook)
-        return Source(notebook, _file_name(self.shell), Path.cwd(), tuple(left_out))
+        tagged = any(entry.tags for entry in self._entries)  # not every front end sends the tags of a cell
+        return Source(notebook, _file_name(self.shell), Path.cwd(), tuple(left_out), tagged)
 
     def _before(self, info: Any) -> None:
         if info.silent or not info.store_history:

@@ -6,6 +6,8 @@ import ast
 import copy
 import hashlib
 import json
+import logging
+import symtable
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from fairing.spec import Captured, Entry, File, Report
 
 _RUNNER = {"nbclient": "the runner executes notebooks with it", "ipykernel": "the notebook's kernel"}
 _WIDGETS = frozenset({"ipywidgets", "tqdm"})
+_PARAMETERS = "parameters"
 _INJECTED = "injected-parameters"
 
 
@@ -54,7 +57,8 @@ def capture(
     document = copy.deepcopy(source.notebook)
     notes = [f"{cell}: {why}" for cell, why in unread(document)]
     if parameters:
-        notes += [f"The notebook's parameters cell does not name {name!r}." for name in unknown(document, parameters)]
+        notes += [] if source.tagged else _tag(document, parameters)
+        notes += unused(document, parameters)
         document = _parameterized(document, dict(parameters))
     allow = said.allow or ()
     credentials.refuse(source.name, _suspects(document), allow)
@@ -90,19 +94,55 @@ def unread(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield f"cell {number}", "it is nested too deep to be read"
 
 
-def unknown(document: Mapping[str, Any], parameters: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the parameters that the notebook's ``parameters`` cell does not assign."""
-    tagged = next((cell for cell in document["cells"] if "parameters" in cell["metadata"].get("tags", ())), None)
-    assigned: set[str] = set()
-    if tagged is not None:
-        try:
-            tree = ast.parse(cells.python(tagged["source"]))
-        except SyntaxError:
-            return ()
-        assigned = {
-            node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+def unused(document: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Say which parameters the notebook does not take up: those that its ``parameters`` cell does not assign.
+
+    Where no cell is tagged, papermill's parameters come first, and a cell that assigns one again takes it back.
+    """
+    tagged = _tagged(document)
+    numbered = [(number, _assigned(cell)) for number, cell in enumerate(document["cells"], 1)]
+    for name in parameters:
+        if tagged is not None:
+            if name not in _assigned(tagged):
+                yield f"The notebook's parameters cell does not name {name!r}."
+            continue
+        again = next((number for number, names in numbered if name in names), None)
+        if again is None:
+            yield f"No cell is tagged 'parameters': {name!r} is set before the first."
+        else:
+            yield f"Cell {again} sets {name!r} again, after the parameters. Tag it 'parameters' and they come after it."
+
+
+def _tagged(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return next((cell for cell in document["cells"] if _PARAMETERS in cell["metadata"].get("tags", ())), None)
+
+
+def _tag(document: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]:
+    """Tag the cell that must be meant, where tags are not known: the first that does nothing but assign, these too."""
+    for number, cell in enumerate(document["cells"], 1):
+        if parameters.keys() <= _assigned(cell, alone=True):
+            cell["metadata"]["tags"] = [_PARAMETERS]
+            return [f"No tags are known here: parameters come after cell {number}, which does nothing but assign them."]
+    return []
+
+
+def _assigned(cell: Mapping[str, Any], *, alone: bool = False) -> set[str]:
+    """Return the names that a cell assigns; none if it must do that alone and does more."""
+    try:
+        source = cells.python(cell["source"]) if cell["cell_type"] == "code" else ""
+        names = {
+            each.get_name() for each in symtable.symtable(source, "cell", "exec").get_symbols() if each.is_assigned()
         }
-    return tuple(name for name in parameters if name not in assigned)
+    except (SyntaxError, ValueError, RecursionError):
+        return set()
+    statements = ast.parse(source).body if alone else []
+    return (
+        names if all(isinstance(each, ast.Assign | ast.AnnAssign) or _comment(each) for each in statements) else set()
+    )
+
+
+def _comment(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def _parameterized(document: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +159,12 @@ def _parameterized(document: dict[str, Any], parameters: dict[str, Any]) -> dict
     node.metadata["papermill"] = nbformat.from_dict({})
     for cell in node.cells:
         cell.metadata.setdefault("tags", [])
-    made = parameterize_notebook(node, parameters, kernel_name="python3", language="python")
+    log = logging.getLogger("papermill")
+    said, log.disabled = log.disabled, True  # that no cell is tagged is in the report
+    try:
+        made = parameterize_notebook(node, parameters, kernel_name="python3", language="python")
+    finally:
+        log.disabled = said
     for cell in made.cells:
         if _INJECTED in cell.metadata["tags"]:
             cell["id"] = _INJECTED  # papermill draws one by lot, and the code layer would never be the same

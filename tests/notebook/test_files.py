@@ -182,6 +182,14 @@ def test_an_unknown_parameter_and_a_cell_that_is_not_python_are_said(tmp_path):
     assert "cell 2: " in said
 
 
+def test_parameters_that_an_untagged_cell_takes_back_are_said(tmp_path, capfd):
+    path = write(tmp_path / "a.ipynb", "1", "depth = 1\nwidth = [depth for each in range(3)]")
+    again, first = fairing.preview(path, kwargs={"depth": 2, "each": 3}).warnings
+    assert again == "Cell 2 sets 'depth' again, after the parameters. Tag it 'parameters' and they come after it."
+    assert first == "No cell is tagged 'parameters': 'each' is set before the first."
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("value", [object(), {1, 2}, [Path("a")], {"a": b"b"}, numpy.int64(3)])
 def test_a_parameter_that_no_notebook_can_hold_is_refused_before_anything_is_made(tmp_path, fairing_home, value):
     path = write(tmp_path / "a.ipynb", ("depth = 1", ["parameters"]))

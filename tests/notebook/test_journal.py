@@ -167,6 +167,22 @@ def test_the_current_notebook_runs_from_inside_itself_with_no_file_known(tmp_pat
     assert [cell.source for cell in written.cells] == [cell.source for cell in cells.cells[:3]]
 
 
+def test_where_no_tags_are_known_parameters_come_after_the_cell_that_does_nothing_but_assign_them(tmp_path):
+    cells = notebook(
+        "import fairing",
+        "year = 2000; print('no parameters cell: it prints')",
+        "# of the report\nyear = 2001\nname = 'x'",
+        "x = year * 2\nx",
+        "ran = fairing.run_notebook(parameters={'year': 7})",
+        "print(ran.notebook.cells[-2].outputs[-1]['data']['text/plain'])",
+    )
+    nb = nbclient.NotebookClient(
+        cells, resources={"metadata": {"path": str(tmp_path)}}, kernel_name="python3"
+    ).execute()
+    assert text(nb.cells[5]).strip() == "14"
+    assert "parameters come after cell 3" in str(nb.cells[4].outputs)
+
+
 def test_outside_of_jupyter_there_is_no_current_notebook():
     ran = subprocess.run(
         [sys.executable, "-c", "import fairing; fairing.run_notebook()"], capture_output=True, text=True, check=False
