@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import PurePath
 from typing import Any
+
+_CELL = re.compile(r"<cell (\w+)>")
 
 
 def current() -> Any:
@@ -15,3 +19,14 @@ def current() -> Any:
 def execution() -> int | None:
     """Return the number of the cell that runs."""
     return getattr(current(), "execution_count", None)
+
+
+def numbered(text: str) -> str:
+    """Call the cells of this kernel as the person sees them, In[3]; a run knows them by their text alone."""
+    if "<cell " not in text:
+        return text
+    ran = (
+        getattr(getattr(current(), "compile", None), "_filename_map", None) or {}
+    )  # IPython's tracebacks go by it, too
+    counts = {PurePath(path).stem: count for path, count in ran.items()}
+    return _CELL.sub(lambda found: f"In[{counts[found[1]]}]" if found[1] in counts else found[0], text)

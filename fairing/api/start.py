@@ -128,11 +128,10 @@ def shown_notebook(
     """Launch a notebook, show how far it is until it ends, and return it as it was executed."""
     from fairing.run import notebook
 
-    if path is None:
-        journal.start()
-        captured, target, settled = take_notebook(journal.source(), parameters, given)
-    else:
-        captured, target, settled = take(path, None, parameters, given)
+    journal.start()
+    _sound(None, parameters, "parameters")
+    source = journal.source() if path is None else _notebook(path)
+    captured, target, settled = take_notebook(source, parameters, given)
     if settled.dry_run:
         return cast("Executed", _printed(captured, target, settled))
     written = notebook.destination(output, captured.report.entry, Path() if path is None else Path(path).parent)
@@ -210,7 +209,15 @@ def launched(captured: Captured, target: Target, settled: Options, report: Repor
     return NotebookJob(handle, captured.report, captured.document, _hint)
 
 
-def _sound(args: Any, kwargs: Any) -> None:
+def _notebook(path: Any) -> Source:
+    if not isinstance(path, str | os.PathLike):
+        raise CaptureError(
+            f"{reprlib.repr(path)} is not the path of a notebook.", fix="A function is run by fairing.train(function)."
+        )
+    return ipynb.read(path)
+
+
+def _sound(args: Any, kwargs: Any, called: str = "kwargs") -> None:
     """Refuse what holds no arguments, before a text or a table is taken apart into some."""
     if args is not None and (isinstance(args, str | bytes) or not isinstance(args, Sequence)):
         raise ConfigError(
@@ -218,7 +225,8 @@ def _sound(args: Any, kwargs: Any) -> None:
         )
     if kwargs is not None and not (isinstance(kwargs, Mapping) and all(isinstance(name, str) for name in kwargs)):
         raise ConfigError(
-            f"kwargs={reprlib.repr(kwargs)} does not give arguments their names.", fix="Write kwargs={'depth': 8}."
+            f"{called}={reprlib.repr(kwargs)} does not give {called.replace('kwargs', 'arguments')} their names.",
+            fix=f"Write {called}={{'depth': 8}}.",
         )
 
 

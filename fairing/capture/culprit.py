@@ -151,7 +151,8 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
 def _known(path: str, value: Any) -> tuple[str, str]:
     """Return why something cannot be taken along, and what to do, for what people often meet."""
     if path == "get_ipython" or home(value).startswith(("IPython.core.interactiveshell", "ipykernel.")):
-        return "get_ipython() is this kernel itself.", "Leave it out of the function: the run has no kernel."
+        why = "get_ipython() is this kernel itself, which the % and ! lines of a function ask, too."
+        return why, "Leave it out of the function: the run has no kernel."
     name = _type(value)
     for start, why, fix in _KNOWN:
         if name.startswith(start):

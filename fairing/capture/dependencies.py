@@ -81,7 +81,7 @@ def _optional(each: Distribution) -> set[str]:
     """Return what a distribution can work with, by its extras, less what only its own developers need."""
     wanted, unwanted = set(), {each.name, *map(canonical, _OURS)}
     for need in needs(each):
-        if _FOR_DEVELOPERS.intersection(need.under):
+        if any(extra.partition("-")[0] in _FOR_DEVELOPERS for extra in need.under):  # test-extra, as IPython says
             unwanted.add(need.name)
         elif need.under and "" not in need.under:
             wanted.add(need.name)

@@ -6,6 +6,7 @@ A matcher of IPython's second kind, since the older hook cannot keep Jedi's gues
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -70,7 +71,12 @@ def complete(before: str, row: int, names: Mapping[str, Any]) -> tuple[str, list
     fragment = "" if not rest or rest[-1].isspace() else words.pop()
     possible = _options(CELL, True) if cell else None
     texts = _candidates(words, fragment, names) if possible is None else _option(words, fragment, possible, names)
-    return fragment, [each for each in texts if each.startswith(fragment) and each != fragment]
+    return fragment, [_word(each) for each in texts if each.startswith(fragment) and each != fragment]
+
+
+def _word(text: str) -> str:
+    """Return what stands for a text in a line: a file's name may have spaces."""
+    return shlex.quote(text) if re.search(r"\s", text) else text
 
 
 def _candidates(words: list[str], fragment: str, names: Mapping[str, Any]) -> list[str]:

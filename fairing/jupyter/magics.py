@@ -64,7 +64,7 @@ def run_cell(text: str, body: str, names: dict[str, Any]) -> Any:
     """Run the cell elsewhere, with the names that it reads, and bring back those that ``-o`` asks for.
 
     ``%%fairing --gpus 1 -o model,score`` waits and shows the run; with ``--submit`` it starts it and gives its job.
-    ``%%fairing --help`` lists the options.
+    ``%%fairing --help`` lists the options; a line must stand below it.
 
     Raises:
         FairingError: Something is wrong with the line, the cell, or the run.
@@ -89,4 +89,5 @@ def run_cell(text: str, body: str, names: dict[str, Any]) -> Any:
 def _overview() -> str:
     wide = max(map(len, VERBS))
     rows = "\n".join(f"  {verb.name:<{wide}}  {verb.about}" for verb in VERBS.values())
-    return f"%fairing VERB …, %fairing VERB --help\n\n{rows}\n\n%%fairing [-o NAMES] … runs a cell; %%fairing --help"
+    top = "%fairing VERB …, %fairing VERB --help"
+    return f"{top}\n\n{rows}\n\n%%fairing [-o NAMES] … runs a cell; %%fairing --help, and any line below it"

@@ -33,6 +33,7 @@ from fairing.output import card, safe
 from fairing.output.card import Head
 from fairing.output.fold import View, fold
 from fairing.output.lines import Names, Redrawn, Whole, final
+from fairing.shell import numbered
 from fairing.words import counted, size
 
 MOST_LINES = 2_000
@@ -106,7 +107,7 @@ class Cell:
         match event:
             case Text():
                 self._cleared()
-                self._log.text(event)
+                self._log.text(replace(event, text=numbered(event.text)))  # of a warning, or of a traceback in the log
             case Display():
                 self._cleared()
                 self._display(event)

@@ -27,6 +27,9 @@ _MEDIA = re.compile(r"data:(?:image/(?:png|jpe?g|gif|webp|svg\+xml)|audio/[\w.+-
 _STYLE = re.compile(r"expression|javascript|vbscript|behavior|-moz-binding|@import|\\", re.IGNORECASE)
 _UNSAFE = re.compile(r"(?:java|vb)script:|data:text", re.IGNORECASE)
 _ACTING = re.compile(r"<[^>]*[\s/\"'](?:on[a-z]+\s*=|data-)", re.IGNORECASE)
+_SEEN = re.compile(r"<(?:img|image|svg|path|progress|meter|input|hr|video|audio)\b|>[^<]*[^<\s]")
+_UNSEEN = re.compile(r"<(style|title)\b.*?</\1>", re.DOTALL)
+_DRAWN = "<i>A script draws this; it is not shown without trust_html=True.</i>"
 _INVISIBLE = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028\u2029\ufeff]")
 
 
@@ -52,6 +55,8 @@ def bundle(
             shown[kind] = content
         elif kind in _MARKED:
             shown[kind] = markup(_joined(content))
+            if "<script" in _joined(content).lower() and not _SEEN.search(_UNSEEN.sub("", f">{shown[kind]}")):
+                shown[kind] = _DRAWN  # a chart: nothing of it is left, and nobody would know why
         elif kind in _WORDED and not _scripted(_joined(content)):
             shown[kind] = content
     if not shown:

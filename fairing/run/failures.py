@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from fairing.errors import OutOfMemory, ResultRefused, RunCancelled, RunFailed, RunKilled, RunLost, RunTimedOut
 from fairing.events import Failure, Payload, Status
 from fairing.output.fold import View
-from fairing.shell import current
+from fairing.shell import numbered
 from fairing.spec import Handle
 from fairing.words import sentence
 
 Hint = Callable[[str], str | None]
 """From a path or module that the run missed, to the option that would have taken it along."""
-
-_CELL = re.compile(r'File "<cell (\w+)>"')
-
 
 _UNKEPT = {
     "ResultRefused": (
@@ -127,20 +122,11 @@ def _show(error: BaseException, lines: tuple[str, ...]) -> None:
 
 
 def _lines(handle: Handle, failure: Failure, advice: str) -> tuple[str, ...]:
-    text = _named("".join(line if line.endswith("\n") else line + "\n" for line in failure.traceback))
+    text = numbered("".join(line if line.endswith("\n") else line + "\n" for line in failure.traceback))
     lines = text.rstrip("\n").split("\n")
     if lines[0].startswith("Traceback "):
         lines[0] = f"Traceback in {failure.at.source} of {handle} (most recent call last):"
     return (*lines, *([advice] if advice else []))
-
-
-def _named(text: str) -> str:
-    """Call the cells of this kernel as the person sees them, In[3]; the run knows them by their text alone."""
-    ran = (
-        getattr(getattr(current(), "compile", None), "_filename_map", None) or {}
-    )  # IPython's tracebacks go by it, too
-    counts = {PurePath(path).stem: count for path, count in ran.items()}
-    return _CELL.sub(lambda found: f'File "In[{counts[found[1]]}]"' if found[1] in counts else found[0], text)
 
 
 def _last(view: View) -> str:

@@ -7,15 +7,19 @@ run it comes from, not that the run means well: a run that was not submitted fro
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
+import os
 import platform
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from fairing import state
 from fairing.errors import ResultRefused
 from fairing.events import Payload, Source
+from fairing.shell import current
 from fairing.spec import Handle
 
 Read = Callable[[str], Iterable[bytes]]
@@ -108,7 +112,7 @@ def _unpickle(payload: Payload, data: bytes) -> Any:
 
     what = f"The run's value ({payload.summary}, {payload.size:,} bytes) cannot be loaded here."
     try:
-        return returned.loads(data)  # verified, trusted, and written by this Python
+        value = returned.loads(data)  # verified, trusted, and written by this Python
     except ModuleNotFoundError as missing:
         name = (missing.name or str(missing)).partition(".")[0]
         raise ResultRefused(
@@ -123,3 +127,13 @@ def _unpickle(payload: Payload, data: bytes) -> Any:
         else:
             why, fix = f"{type(broken).__name__}: {broken}.", _OTHERWISE
         raise ResultRefused(what, why=why, fix=fix) from broken
+    if b"matplotlib.figure" in data:
+        _drawable()
+    return value
+
+
+def _drawable() -> None:
+    """Let this notebook draw figures, where it has made none itself: until then it shows their text."""
+    if os.environ.get("MPLBACKEND", "").endswith("backend_inline") and current() is not None:
+        with suppress(Exception):  # the figure itself is there
+            importlib.import_module("matplotlib_inline.backend_inline")

@@ -12,6 +12,7 @@ from fairing.runtime.displays import DisplayHandle, publish
 EVERY = 0.5
 """Seconds between two states of a bar."""
 
+_AS_PRINTED = "font-family:monospace;font-size:var(--jp-code-font-size,13px);white-space:pre-wrap;padding:0 .6em"
 _COLOURS = {"success": "#4caf50", "danger": "#f44336", "": "#2196f3"}
 
 
@@ -65,7 +66,7 @@ class _Displayed:
         around = self.format_meter(**{**said, "bar_format": "{l_bar}\0{r_bar}"} if total else said)  # type: ignore[attr-defined]
         left, _, right = around.partition("\0")
         attributes = f'value="{done}" max="{total}"' if total else ""
-        bar = f'<progress {attributes} style="width:40%;accent-color:{escape(colour)}"></progress>'
+        bar = f'<progress {attributes} style="width:16em;accent-color:{escape(colour)}"></progress>'
         left, right = escape(left.rstrip("|")), escape(right.lstrip("|"))
-        html = f'<div style="font-family:monospace;white-space:pre-wrap">{left} {bar} {right}</div>'
+        html = f'<div style="{_AS_PRINTED}">{left} {bar} {right}</div>'
         return {"text/plain": text, "text/html": html}

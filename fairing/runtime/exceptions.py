@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from typing import Any
+
+_REQUIRES = re.compile(r"\brequires ['\"`]?([A-Za-z_]\w*)")
+"""As libraries speak of packages that they can do without: The '.style' accessor requires jinja2."""
 
 
 def portable(error: BaseException) -> Any:
@@ -28,8 +32,20 @@ def missing(error: BaseException | None) -> str | None:
             return os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else None
         if isinstance(error, ModuleNotFoundError) and error.name:
             return error.name
+        asked = _REQUIRES.search(str(error))
+        if asked and "." not in asked[1] and not _here(asked[1]):
+            return asked[1]
         error = error.__cause__ or error.__context__
     return None
+
+
+def _here(module: str) -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # of a module that is loaded and says nothing of itself
+        return True
 
 
 def rebuilt(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:

@@ -94,7 +94,7 @@ def payload(spec: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
             return {"ename": "NoRoom", "evalue": f"There is no room for it, a {_typed(value)}, on the disk", "code": 1}
         return {
             "ename": "ResultRefused",
-            "evalue": f"A {_typed(value)} cannot be pickled: {unpicklable}",
+            "evalue": f"{_culprit(value)} cannot be pickled: {unpicklable}",
             "code": 1,
         }
     fields = {
@@ -109,6 +109,18 @@ def payload(spec: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
         return {**fields, "inline": base64.b64encode(kept.memory.getvalue()).decode()}
     kept.file.close()
     return {**fields, "path": f"spool/{name}.pkl"}
+
+
+def _culprit(value: Any) -> str:
+    """Say what cannot be pickled: of names with values, the one that is at fault."""
+    import cloudpickle
+
+    for name, each in value.items() if type(value) is dict else ():
+        try:
+            cloudpickle.dump(each, _Nowhere())
+        except Exception:  # noqa: BLE001 - a pickle may fail in any way
+            return f"{name!r}, a {_typed(each)},"
+    return f"A {_typed(value)}"
 
 
 def failure(spec: dict[str, Any], error: BaseException) -> dict[str, Any]:
@@ -161,6 +173,13 @@ def read_sources(spec: dict[str, Any]) -> None:
         return
     for name, text in json.loads(file.read_bytes()).items():
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+
+
+class _Nowhere:
+    """Takes a pickle and keeps nothing of it."""
+
+    def write(self, data: Any) -> int:
+        return len(memoryview(data).cast("B"))
 
 
 class _Kept(io.RawIOBase):

@@ -239,7 +239,7 @@ class Supervisor:
         code = bad.code if bad else 0
         said: str | None = None
         if self._stopping == "cancelled":
-            phase, reason, ename = "cancelled", "it was cancelled", "cancelled"
+            phase, reason, ename = "cancelled", "", "cancelled"
         elif self._stopping == "timeout":
             phase, reason, ename = "failed", f"it reached its timeout of {self._spec['timeout']:g} s", "timeout"
         elif bad is not None:

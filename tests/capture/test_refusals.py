@@ -213,6 +213,21 @@ def test_what_holds_no_arguments_is_refused_in_words(verb, given, words):
         verb(len, **given)
 
 
+@pytest.mark.parametrize(
+    ("path", "parameters", "words"),
+    [
+        ("a.ipynb", [1], "parameters=\\[1\\] does not give parameters their names. Write parameters={'depth': 8}"),
+        (None, [1], "parameters=\\[1\\] does not give"),
+        (len, None, "is not the path of a notebook. A function is run by fairing.train"),
+        ("report", None, "There is no notebook .*report"),
+    ],
+)
+def test_what_is_no_notebook_or_no_parameters_is_refused_in_words(tmp_path, monkeypatch, path, parameters, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((CaptureError, ConfigError), match=words):
+        fairing.run_notebook(path, parameters)
+
+
 @pytest.mark.parametrize("verb", [fairing.train, fairing.submit, fairing.preview])
 def test_nothing_is_no_notebook(verb):
     """A variable that holds None by mistake does not run the notebook that it stands in."""

@@ -280,6 +280,15 @@ answer = [name for name, _ in find(["front"])]
     assert place.run(code.format("import engine")) == ["cloudpickle", "engine", "front"]
 
 
+def test_what_only_a_package_s_own_tests_need_is_no_engine_of_it(place):
+    place.wheel("engine")
+    place.install(place.wheel("front", extras=["test_extra"], requires=['engine; extra == "test_extra"']), "engine")
+    code = (
+        "import engine\nfrom fairing.capture.dependencies import find\nanswer = [name for name, _ in find(['front'])]"
+    )
+    assert place.run(code) == ["cloudpickle", "front"]
+
+
 def test_extras_markers_and_circles_are_followed_as_an_installer_does(place):
     place.wheel("plain")
     place.wheel("windows-only")

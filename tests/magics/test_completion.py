@@ -5,6 +5,7 @@ import warnings
 import pytest
 
 from fairing.jupyter.completion import complete
+from fairing.jupyter.line import tokens
 
 
 @pytest.fixture
@@ -40,6 +41,12 @@ def test_verbs_options_values_and_names_are_offered(typed, run, tmp_path, text, 
     (tmp_path / "script.py").write_text("")
     run("def train():\n    return 1\nmodel = 3")
     assert sorted(typed(text)) == offered
+
+
+def test_a_file_with_spaces_in_its_name_is_offered_as_one_word(typed, tmp_path):
+    (tmp_path / "my 'own' report.ipynb").write_text("")
+    (offered,) = typed("%fairing run my")
+    assert tokens(f"run {offered}", {}) == ["run", "my 'own' report.ipynb"]
 
 
 def test_runs_are_offered_by_their_handles(typed, run, shell):

@@ -4,7 +4,7 @@ import pytest
 from IPython.utils.capture import capture_output
 
 import fairing
-from fairing.errors import CaptureError, ConfigError, FairingError, RunFailed
+from fairing.errors import CaptureError, ConfigError, FairingError, ResultRefused, RunFailed
 from fairing.verbs import VERBS
 
 
@@ -163,6 +163,11 @@ def test_a_cell_runs_elsewhere_with_what_it_reads_and_brings_back_what_is_asked(
 def test_a_cell_can_be_started_and_gone_on_from(run):
     job = run("%%fairing --submit -o a\na = 3")
     assert job.result() == {"a": 3}
+
+
+def test_what_cannot_be_brought_back_is_named(run):
+    with pytest.raises(ResultRefused, match="'made', a generator, cannot be pickled"):
+        run("%%fairing -o fine,made\nfine = 1\nmade = (each for each in 'abc')")
 
 
 def test_the_traceback_of_a_cell_has_the_lines_of_the_cell(run, shell):

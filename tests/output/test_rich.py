@@ -62,3 +62,27 @@ def test_a_picture_arrives_as_it_was_made(kernel):
     )
     (data,) = [data for data in cell.displays if "image/png" in data]
     assert base64.b64decode(data["image/png"]) == base64.b64decode(PNG)
+
+
+def test_a_warning_and_a_traceback_in_the_log_call_the_cell_as_the_notebook_does(kernel):
+    number = int(kernel.run("print(len(In))").text)
+    cell = kernel.run(
+        "def f():\n    import traceback, warnings\n    warnings.warn('careful')\n"
+        "    try:\n        1 / 0\n    except ZeroDivisionError:\n        traceback.print_exc()\nfairing.train(f)"
+    )
+    assert f"In[{number}]:3: UserWarning: careful\n  warnings.warn('careful')\n" in cell.text
+    assert f'  File "In[{number}]", line 5, in f\n    1 / 0\n' in cell.text
+
+
+def test_a_figure_that_comes_back_is_drawn_where_it_is_shown(kernel):
+    cell = kernel.run(
+        "def f():\n    import matplotlib.pyplot as plt\n    figure = plt.figure(figsize=(1, 1))\n"
+        "    figure.gca().plot([1, 2])\n    return {'figure': figure}\nback = fairing.train(f)"
+    )
+    assert len([data for data in cell.displays if "image/png" in data]) == 1
+    assert "image/png" in kernel.run("back['figure']").displays[-1]
+
+
+def test_a_bar_has_the_size_of_printed_text(kernel):
+    cell = kernel.run("def f():\n    from tqdm.notebook import tqdm\n    list(tqdm([1]))\nfairing.train(f)")
+    assert "font-size:var(--jp-code-font-size,13px)" in cell.displays[-1]["text/html"]

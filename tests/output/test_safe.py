@@ -131,3 +131,12 @@ def test_kinds_that_run_are_dropped_and_the_others_kept(kind, content, kept):
 def test_where_nothing_is_left_it_says_what_was_dropped_and_how_to_see_it():
     data, _ = bundle({"application/javascript": "x()"}, {})
     assert data == {"text/plain": "(application/javascript: not shown without trust_html=True)"}
+
+
+def test_html_of_which_nothing_is_left_to_see_says_why():
+    chart = "<style>a {}</style><div id='chart'></div><script>draw()</script>"
+    assert "trust_html=True" in bundle({"text/html": chart}, {})[0]["text/html"]
+    assert bundle({"text/html": chart}, {}, trusted=True)[0]["text/html"] == chart
+    for seen in ("<b>7</b>", "<img>", "7"):
+        assert bundle({"text/html": seen + "<script>x()</script>"}, {})[0] == {"text/html": seen}
+    assert bundle({"text/html": "<div></div>"}, {})[0] == {"text/html": "<div></div>"}

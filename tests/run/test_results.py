@@ -320,3 +320,12 @@ def _supervises(process, name):
     except psutil.Error:  # it ended while it was looked at
         return False
     return "fairing.runtime.supervisor" in command and name in command
+
+
+def test_the_error_of_a_run_that_missed_what_a_library_can_do_without_gives_the_option_to_add():
+    def style():
+        raise AttributeError("The '.style' accessor requires nbclient")
+
+    with pytest.raises(AttributeError) as raised:
+        fairing.train(style)
+    assert "take it along with requirements=['nbclient']" in str(raised.value.__cause__)

@@ -49,8 +49,8 @@ class LocalDeployer:
                 folders.remove(folder)
                 raise
         unkept = room.unkept(workload)
-        without = f", without a limit on {' and '.join(unkept)}" if unkept else ""
-        report(Status(Stamp(Source("run"), time.time()), "pending", f"starting on this machine{without}"))
+        without = f"without a limit on {' and '.join(unkept)}" if unkept else ""
+        report(Status(Stamp(Source("run"), time.time()), "pending", without))
         return Handle("local", (name,))
 
     def status(self, handle: Handle) -> Status:
