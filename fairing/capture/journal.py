@@ -18,6 +18,8 @@ from fairing.errors import CaptureError
 from fairing.shell import current
 
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_PLACE = "_fairing_journal"
+"""Where a shell holds its journal, which is told of its cells alone and ends with it."""
 
 
 @dataclass(slots=True)
@@ -97,22 +99,20 @@ class Journal:
         return same or next((entry for entry in self._entries if entry.id is None and entry.text == text), None)
 
 
-_journal: Journal | None = None
-
-
 def start(shell: Any = None) -> Journal | None:
     """Begin the journal of this kernel, unless it has begun; outside IPython do nothing.
 
     Args:
         shell: The shell; the current one if not given.
     """
-    global _journal
     shell = shell or current()
     if shell is None:
         return None
-    if _journal is None or _journal.shell is not shell:
-        _journal = Journal(shell)
-    return _journal
+    journal: Journal | None = getattr(shell, _PLACE, None)
+    if journal is None:
+        journal = Journal(shell)
+        setattr(shell, _PLACE, journal)
+    return journal
 
 
 def source() -> Source:

@@ -65,6 +65,7 @@ def front(kernel):
         "for event in ('pre_run_cell', 'post_run_cell'):\n"
         "    for each in list(ip.events.callbacks[event]):\n"
         "        if 'Journal' in getattr(each, '__qualname__', ''): ip.events.unregister(event, each)\n"
+        "vars(ip).pop('_fairing_journal', None)\n"
         "for name in [n for n in sys.modules if n.partition('.')[0] == 'fairing']: del sys.modules[name]\n"
     )
     kernel.run("get_ipython().reset(new_session=True)")
@@ -133,6 +134,16 @@ def test_the_first_use_of_a_verb_begins_the_journal(front):
     front.run("import fairing\nfairing.preview(print)", "use")
     front.run("late = 2", "one")
     assert [name for name, _ in front.sources()][-2:] == ["use", "one"]
+
+
+def test_a_kernel_keeps_its_one_journal_also_when_the_module_is_loaded_anew(front):
+    front.run("%load_ext fairing", "load")
+    front.run("depth = 3", "third", ["parameters"])
+    front.run("import importlib\nfrom fairing.capture import journal\nimportlib.reload(journal)", "reload")
+    cells = json.loads(front.run(ASK, "asking"))
+    assert [cell["metadata"].get("tags") for cell in cells if cell.get("id") == "third"] == [["parameters"]]
+    told = "[each for each in get_ipython().events.callbacks['pre_run_cell'] if 'Journal' in each.__qualname__]"
+    assert front.run(f"print(len({told}))", "count") == "1\n"
 
 
 def test_cells_without_ids_are_given_ids_and_nobody_is_warned(front):
