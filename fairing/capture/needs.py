@@ -53,12 +53,7 @@ def needs(
         >>> needs(["cloudpickle"], Options(), Path()).requires
         ('cloudpickle',)
     """
-    stated: tuple[str, ...] = ()
-    indexes: tuple[str, ...] = ()
-    if said.requirements or said.groups:
-        from fairing.capture import requirements
-
-        stated, indexes = requirements.stated(said, root)
+    stated, indexes = _stated(said, root)
     reasons = imported if isinstance(imported, Mapping) else {name: f"import {name}" for name in sorted(imported)}
     found = tuple(sorted({**(also or {}), **dict(dependencies.find(reasons))}.items()))
     requires = tuple(name for name, _ in found)
@@ -75,6 +70,15 @@ def needs(
         ),
         left_out=(*_missing(reasons, explicit), *dependencies.absent(requires)),
     )
+
+
+def _stated(said: Options, root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the requirements that are stated, and their indexes; what reads them is imported for them alone."""
+    if not said.requirements and not said.groups:
+        return (), ()
+    from fairing.capture import requirements
+
+    return requirements.stated(said, root)
 
 
 def _missing(reasons: Mapping[str, str], explicit: Sequence[str]) -> tuple[tuple[str, str], ...]:

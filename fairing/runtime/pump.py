@@ -99,26 +99,7 @@ def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: byte
     ended = _Ended(child)
     encoder = Encoder(key, spec["source"], _writer(1), _spooler(spool), log_limit=int(spec.get("log_limit", LOG_LIMIT)))
     log = Log(encoder, mark, spool, lambda: ended.terminated)
-    poll = select.poll()
-    for descriptor in (outputs, errors, ended.wakeup):
-        poll.register(descriptor, select.POLLIN)
-    names = {outputs: "stdout", errors: "stderr"}
-    beat = float(spec.get("heartbeat", HEARTBEAT))
-    heartbeat = time.monotonic() + beat
-    deadline = float("inf")
-    while names and time.monotonic() < deadline:
-        timeout = min(log.due(), heartbeat, deadline, ended.nudge_at) - time.monotonic()
-        for descriptor, _ in sorted(poll.poll(max(0.0, timeout) * 1000), reverse=True):
-            if descriptor in names and not log.take(names[descriptor], descriptor):
-                poll.unregister(descriptor)
-                del names[descriptor]
-        log.partials()
-        ended.nudge()
-        if ended.code() is not None and deadline == float("inf"):
-            deadline = time.monotonic() + DRAIN  # a process left behind may keep the pipes open for ever
-        if time.monotonic() >= heartbeat:
-            heartbeat = time.monotonic() + beat
-            log.heartbeat(_memory(child))
+    _read(log, ended, {outputs: "stdout", errors: "stderr"}, float(spec.get("heartbeat", HEARTBEAT)))
     code = ended.wait()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
@@ -263,11 +244,33 @@ class Log:
             self.event(name, message)
 
 
+def _read(log: Log, ended: _Ended, names: dict[int, str], beat: float) -> None:
+    """Read pipes, each by the name of its stream, until they are closed, or for long enough after the child's end."""
+    poll = select.poll()
+    for descriptor in (*names, ended.wakeup):
+        poll.register(descriptor, select.POLLIN)
+    heartbeat = time.monotonic() + beat
+    deadline = float("inf")
+    while names and time.monotonic() < deadline:
+        timeout = min(log.due(), heartbeat, deadline, ended.nudge_at) - time.monotonic()
+        for descriptor, _ in sorted(poll.poll(max(0.0, timeout) * 1000), reverse=True):
+            if descriptor in names and not log.take(names[descriptor], descriptor):
+                poll.unregister(descriptor)
+                del names[descriptor]
+        log.partials()
+        ended.nudge()
+        if ended.code() is not None and deadline == float("inf"):
+            deadline = time.monotonic() + DRAIN  # a process left behind may keep the pipes open for ever
+        if time.monotonic() >= heartbeat:
+            heartbeat = time.monotonic() + beat
+            log.heartbeat(_memory(ended.child))
+
+
 class _Ended:
     """Knows when the child has ended, and passes a SIGTERM on to it."""
 
     def __init__(self, child: int) -> None:
-        self._child = child
+        self.child = child
         self._code: int | None = None
         self.terminated = False
         self.nudge_at = float("inf")
@@ -283,14 +286,14 @@ class _Ended:
         with contextlib.suppress(BlockingIOError):
             os.read(self.wakeup, 512)
         if self._code is None:
-            pid, status = os.waitpid(self._child, os.WNOHANG)
+            pid, status = os.waitpid(self.child, os.WNOHANG)
             if pid:
                 self._code = os.waitstatus_to_exitcode(status)
         return self._code
 
     def wait(self) -> int:
         if self._code is None:
-            self._code = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
+            self._code = os.waitstatus_to_exitcode(os.waitpid(self.child, 0)[1])
         return self._code
 
     def nudge(self) -> None:
@@ -299,16 +302,16 @@ class _Ended:
             self.nudge_at = float("inf")
         elif time.monotonic() >= self.nudge_at:
             self.nudge_at = time.monotonic() + NUDGE
-            os.kill(self._child, signal.SIGURG)  # it is there, or a zombie, for as long as nobody has waited for it
+            os.kill(self.child, signal.SIGURG)  # it is there, or a zombie, for as long as nobody has waited for it
 
     def _terminate(self, *_: Any) -> None:
         self.terminated = True
         self.nudge_at = time.monotonic() + NUDGE
         if self._code is None:
             try:  # its own processes too, as a terminal would: it may be waiting in C code for one of them
-                os.killpg(self._child, signal.SIGTERM)
+                os.killpg(self.child, signal.SIGTERM)
             except (ProcessLookupError, PermissionError):  # it has no group of its own yet
-                os.kill(self._child, signal.SIGTERM)
+                os.kill(self.child, signal.SIGTERM)
 
 
 def _writer(descriptor: int) -> Callable[[bytes], None]:
