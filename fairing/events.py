@@ -132,6 +132,10 @@ class Status:
     phase: Phase
     reason: str = ""
 
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        """Show it in a notebook in words."""
+        printer.text(f"{self.phase}: {self.reason}" if self.reason else self.phase)
+
 
 @dataclass(frozen=True, slots=True)
 class CellStatus:

@@ -221,6 +221,10 @@ class BuiltImage:
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     data: tuple[str, ...] = ()
 
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        """Show in a notebook which image it is, and of what."""
+        printer.text(f"{self.ref or self.digest} ({self.entry.name}, Python {self.python})")
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:

@@ -17,7 +17,7 @@ from fairing.config import settings
 from fairing.config.options import Options, octets, options
 from fairing.errors import CaptureError, ConfigError
 from fairing.output.card import Head
-from fairing.output.show import follow, in_notebook, opened, say
+from fairing.output.show import ended, follow, in_notebook, opened, say
 from fairing.ports import Reporter
 from fairing.run.job import Job, bring
 from fairing.spec import BuiltImage, Captured, Group, Image, Report, Resources, Target, Workload
@@ -150,7 +150,9 @@ def make(captured: Captured, target: Target, settled: Options) -> BuiltImage:
     from fairing import launch
 
     with opened(head(captured, target, settled), settled) as screen:
-        return launch.build(captured.bundle, image(settled), target, screen.show)
+        built = launch.build(captured.bundle, image(settled), target, screen.show)
+        ended(screen, "succeeded")
+        return built
 
 
 def previewed(captured: Captured, target: Target, settled: Options) -> Report:

@@ -80,11 +80,11 @@ def opened(head: Head, said: Options) -> Iterator[Screen]:
     except KeyboardInterrupt as interrupted:
         if screen.handle or isinstance(interrupted, Detached | Stopped):
             raise
-        _never_started(screen, "cancelled")
+        ended(screen, "cancelled")
         raise Stopped("Interrupted before anything was started; nothing runs.") from None
     except Exception:
         if not screen.handle:
-            _never_started(screen, "failed")
+            ended(screen, "failed")
         raise
     finally:
         screen.close()
@@ -115,7 +115,8 @@ def follow(job: Followed, screen: Screen, said: Options) -> None:
         _drain(events, screen)
     except KeyboardInterrupt:
         if said.on_interrupt != "cancel":
-            raise _detached(job, screen) from None
+            screen.note("Interrupted here; the run goes on.")
+            raise detached(job.handle) from None
         job.cancel()
         _drain(events, screen)
         raise Stopped(f"{job.handle} was cancelled; what it wrote is kept.") from None
@@ -123,21 +124,22 @@ def follow(job: Followed, screen: Screen, said: Options) -> None:
         events.close()
 
 
+def detached(handle: Handle) -> Detached:
+    """Return what ends the cell that waited for a run: it says how to follow and how to cancel what goes on."""
+    how = f'fairing.attach("{handle}").follow() shows it, fairing.attach("{handle}").cancel() stops it'
+    magics = " (also %fairing attach, %fairing cancel)" if _kernel() is not None else ""
+    interrupted = Detached(f"The run goes on: {how}{magics}.")
+    interrupted.run = str(handle)
+    return interrupted
+
+
 def say(screen: Screen, sentence: str) -> None:
     """Show a line of our own, in order with the run's."""
     screen.show(Text(Stamp(Source("run"), time.time()), sentence + "\n"))
 
 
-def _detached(job: Followed, screen: Screen) -> Detached:
-    how = f'fairing.attach("{job.handle}").follow() shows it, fairing.attach("{job.handle}").cancel() stops it'
-    screen.note("Interrupted here; the run goes on.")
-    magics = " (also %fairing attach, %fairing cancel)" if _kernel() is not None else ""
-    detached = Detached(f"The run goes on: {how}{magics}.")
-    detached.run = str(job.handle)
-    return detached
-
-
-def _never_started(screen: Screen, phase: Phase) -> None:
+def ended(screen: Screen, phase: Phase) -> None:
+    """Show that it is over, where no run was started that says so itself."""
     screen.show(Status(Stamp(Source("run"), time.time()), phase))
 
 

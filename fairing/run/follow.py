@@ -128,12 +128,15 @@ class Merged:
             self._changed.notify_all()
 
 
-async def asynchronously(open_: Callable[[], Stream[Event | None]]) -> AsyncIterator[Event]:
+async def asynchronously(
+    open_: Callable[[], Stream[Event | None]], left: Callable[[BaseException], None]
+) -> AsyncIterator[Event]:
     """Give the events of an iterator that blocks, in an event loop: a thread iterates, and hands them over.
 
     Args:
         open_: Makes the iterator, whose ``None`` says that nothing came for a moment; it is closed when the caller
             stops, is cancelled or fails.
+        left: Is given the cancellation, where one comes.
     """
     import asyncio
 
@@ -148,6 +151,9 @@ async def asynchronously(open_: Callable[[], Stream[Event | None]]) -> AsyncIter
             if isinstance(got, BaseException):
                 raise got
             yield got
+    except asyncio.CancelledError as cancelled:
+        left(cancelled)
+        raise
     finally:
         feed.stop()
 

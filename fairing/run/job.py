@@ -17,7 +17,7 @@ from fairing.events import FINAL, Event, Failure, FileInfo, Payload, Status
 from fairing.output import card
 from fairing.output.card import Head
 from fairing.output.fold import View, fold
-from fairing.output.show import follow, opened
+from fairing.output.show import detached, follow, opened
 from fairing.run import failures, results
 from fairing.run.follow import Merged, asynchronously
 from fairing.shell import execution
@@ -121,10 +121,14 @@ class Job:
 
         Raises:
             TimeoutError: It is still running then; it goes on.
+            Detached: It was interrupted; the run goes on.
         """
         until = None if timeout is None else time.monotonic() + timeout
         while not self._complete:  # where streams end by themselves it is; those that were cut are followed again
-            until = self._drain(until)
+            try:
+                until = self._drain(until)
+            except KeyboardInterrupt:
+                raise detached(self.handle) from None
         return self.status
 
     @edge
@@ -202,7 +206,7 @@ class Job:
         return result().__await__()
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        return asynchronously(lambda: self.beats(None))
+        return asynchronously(lambda: self.beats(None), self._left)
 
     def __repr__(self) -> str:
         step = self._view.steps[-1:]
@@ -215,6 +219,10 @@ class Job:
             return {"text/plain": repr(self)}  # its card is in this cell already
         now = time.time()
         return {"text/plain": card.text(head, self._view, now), "text/html": card.html(head, self._view, now)}
+
+    def _left(self, cancelled: BaseException) -> None:
+        """Let a cell that is interrupted while it awaits show that the run goes on, as one that waits does."""
+        cancelled._render_traceback_ = failures.Shown((str(detached(self.handle)),))  # type: ignore[attr-defined]
 
     def _name(self) -> str:
         return self.report.entry if self.report else self.handle.parts[-1]

@@ -1,5 +1,9 @@
 """A run in a notebook's cell, in a real kernel: the card, the log under it, and what a front end makes of both."""
 
+import re
+
+import pytest
+
 
 def test_a_cell_shows_one_card_then_the_output_then_the_value(kernel):
     cell = kernel.run("def f(n):\n    print('hello')\n    return n * 2\nfairing.train(f, (21,))")
@@ -131,3 +135,25 @@ def test_awaiting_a_job_and_iterating_over_its_events_work_in_a_cell(kernel):
         "async for event in fairing.submit(f):\n    if type(event).__name__ == 'Text': print(event.text, end='')"
     )
     assert cell.text == "hi\n"
+
+
+@pytest.mark.parametrize(
+    "wait", ["job.result()", "[each.wait() for each in [job]]", "await job", "async for each in job: print('!')"]
+)
+def test_an_interrupt_while_a_job_is_waited_for_says_that_it_goes_on_and_shows_no_frame_of_ours(kernel, wait):
+    kernel.run("def f():\n    import time\n    time.sleep(60)\njob = fairing.submit(f)")
+    cell = kernel.send(f"print('waiting', flush=True)\n{wait}")
+    kernel.until(lambda: "waiting" in cell.text)
+    kernel.interrupt()
+    kernel.until(lambda: cell.reply is not None)
+    shown = "\n".join(cell.error["traceback"])
+    assert "The run goes on: fairing.attach(" in shown and "fairing/" not in shown
+    assert kernel.run("print(job.status.phase)\njob.cancel()\njob.status").text == "running\n"
+
+
+def test_a_status_and_an_image_are_shown_in_words(kernel):
+    cell = kernel.run("def f():\n    pass\njob = fairing.submit(f)\njob.wait()")
+    assert cell.displays[-1]["text/plain"] == "succeeded"
+    cell = kernel.run("fairing.build(f)")
+    assert "done in" in cell.cards[0]["text/plain"]
+    assert re.fullmatch(r"sha256:\w{64} \(f, Python [\d.]+\)", cell.displays[-1]["text/plain"])
