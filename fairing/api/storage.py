@@ -52,6 +52,20 @@ class StoredImage:
     running: bool
 
 
+class StoredImages(tuple[StoredImage, ...]):
+    """Images that read well where they are shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "\n".join(map(_line, self)) or "no images"
+
+
+def _line(image: StoredImage) -> str:
+    used = time.strftime("%Y-%m-%d %H:%M", time.localtime(image.used))
+    return f"{size(image.size + image.tree_size):>9}  {used}  {image.name}{'  (running)' if image.running else ''}"
+
+
 @dataclass(frozen=True, slots=True)
 class Pruned:
     """What was removed, or would be: names of images, how many trees, and how many bytes of the disk that frees.
@@ -80,7 +94,7 @@ class Pruned:
 
 
 @edge
-def images() -> tuple[StoredImage, ...]:
+def images() -> StoredImages:
     """List the images of this machine, the last used first.
 
     Example:
@@ -91,7 +105,7 @@ def images() -> tuple[StoredImage, ...]:
         running = _running()
         sizes: dict[str, int] = {}
         rows = [row for each in layout.index(root) if (row := _row(root, each, running, sizes))]
-    return tuple(sorted(rows, key=lambda row: row.used, reverse=True))
+    return StoredImages(sorted(rows, key=lambda row: row.used, reverse=True))
 
 
 @edge
@@ -115,7 +129,7 @@ def prune(
     """
     rows = images()
     with _alone(say) as root:
-        rows = tuple(row for row in rows if layout.blob(root, row.digest).exists())
+        rows = StoredImages(row for row in rows if layout.blob(root, row.digest).exists())
         running = _running()
         since = time.time() - max(older_than, _JUST_NOW)
         free = [row for row in rows[keep:] if row.digest not in running]

@@ -65,13 +65,13 @@ def _with_engines(found: dict[str, str]) -> dict[str, str]:
     """Add what is loaded now and is an extra of something needed: pyarrow behind pandas, openpyxl, a file system."""
     installed = distributions()
     loaded = {name.partition(".")[0] for name in tuple(sys.modules)}
-    # What the kernel itself is made of is loaded in every notebook, whatever the code does.
-    kernel = {each.name for each in closure(["ipykernel"]).found} if "ipykernel" in loaded else set()
+    # What the kernel is made of is loaded in every notebook, and what papermill is made of once we have asked it.
+    ours = {each.name for each in closure(loaded.intersection(("ipykernel", "papermill"))).found}
     # Of what the code itself needs alone: what those require has extras too, and each is loaded in some notebook.
     names = {each.name for each in closure(found).found}
     new = dict(found)
     for each in (installed[name] for name in found if name in installed):
-        for name in sorted(_optional(each) - names - kernel):
+        for name in sorted(_optional(each) - names - ours):
             if name in installed and loaded.intersection(installed[name].tops):
                 new.setdefault(name, f"loaded here, and {each.name} works with it")
     return new

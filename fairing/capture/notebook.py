@@ -122,7 +122,7 @@ def _tag(document: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str
     for number, cell in enumerate(document["cells"], 1):
         if parameters.keys() <= _assigned(cell, alone=True):
             cell["metadata"]["tags"] = [_PARAMETERS]
-            return [f"No tags are known here: parameters come after cell {number}, which does nothing but assign them."]
+            return [f"No cell is known to be tagged 'parameters': they come after cell {number}, which only assigns."]
     return []
 
 

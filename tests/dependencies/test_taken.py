@@ -280,6 +280,16 @@ answer = [name for name, _ in find(["front"])]
     assert place.run(code.format("import engine")) == ["cloudpickle", "engine", "front"]
 
 
+def test_what_is_loaded_because_we_asked_papermill_is_no_engine(place):
+    place.wheel("engine")
+    place.wheel("papermill", requires=["engine"])
+    front = place.wheel("front", extras=["fast"], requires=['engine; extra == "fast"'])
+    place.install(front, "papermill")
+    code = "import {}\nfrom fairing.capture.dependencies import find\nanswer = [name for name, _ in find(['front'])]"
+    assert place.run(code.format("engine")) == ["cloudpickle", "engine", "front"]
+    assert place.run(code.format("engine, papermill")) == ["cloudpickle", "front"]
+
+
 def test_what_only_a_package_s_own_tests_need_is_no_engine_of_it(place):
     place.wheel("engine")
     place.install(place.wheel("front", extras=["test_extra"], requires=['engine; extra == "test_extra"']), "engine")

@@ -151,9 +151,13 @@ def test_an_interrupt_while_a_job_is_waited_for_says_that_it_goes_on_and_shows_n
     assert kernel.run("print(job.status.phase)\njob.cancel()\njob.status").text == "running\n"
 
 
-def test_a_status_and_an_image_are_shown_in_words(kernel):
+def test_a_status_an_image_and_images_are_shown_in_words(kernel):
     cell = kernel.run("def f():\n    pass\njob = fairing.submit(f)\njob.wait()")
     assert cell.displays[-1]["text/plain"] == "succeeded"
     cell = kernel.run("fairing.build(f)")
     assert "done in" in cell.cards[0]["text/plain"]
     assert re.fullmatch(r"sha256:\w{64} \(f, Python [\d.]+\)", cell.displays[-1]["text/plain"])
+    assert re.search(
+        r"(?m)^ *[\d.]+ .?B  20\d\d-\d\d-\d\d \d\d:\d\d  f-\w+$",
+        kernel.run("fairing.images()").displays[-1]["text/plain"],
+    )
