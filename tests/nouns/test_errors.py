@@ -2,10 +2,12 @@
 
 import inspect
 import pickle
+import traceback
 
 import pytest
 
 from fairing import errors
+from fairing.edge import edge
 
 FAMILY = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.FairingError)]
 
@@ -23,3 +25,13 @@ def test_an_error_shows_in_jupyter_as_its_sentence_alone(kind):
 
 def test_the_family_drawn_in_the_docstring_is_the_family():
     assert [kind.__name__ for kind in FAMILY if kind.__name__ not in errors.__doc__] == []
+
+
+def test_a_fault_that_has_no_words_of_its_own_keeps_the_frames_that_say_where():
+    @edge
+    def broken():
+        return 1 // 0
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        broken()
+    assert traceback.extract_tb(raised.value.__traceback__)[-1].name == "broken"
