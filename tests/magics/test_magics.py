@@ -122,6 +122,7 @@ def test_help_is_shown_in_the_cell(run):
         ("%%fairing run\npass", "Write %fairing run"),
         ("%%fairing --gpu 1\npass", "Did you mean '--gpus'"),
         ("%%fairing more\npass", "'more' is too much"),
+        ("%%fairing -o a b\npass", "'b' is too much. Names are one word: -o a,b."),
     ],
 )
 def test_a_wrong_line_is_refused_in_one_sentence(run, line, says):
