@@ -86,3 +86,8 @@ def test_a_figure_that_comes_back_is_drawn_where_it_is_shown(kernel):
 def test_a_bar_has_the_size_of_printed_text(kernel):
     cell = kernel.run("def f():\n    from tqdm.notebook import tqdm\n    list(tqdm([1]))\nfairing.train(f)")
     assert "font-size:var(--jp-code-font-size,13px)" in cell.displays[-1]["text/html"]
+
+
+def test_a_bar_without_a_total_stands_still_at_its_end(kernel):
+    cell = kernel.run("def f():\n    from tqdm.notebook import tqdm\n    list(tqdm(iter([1])))\nfairing.train(f)")
+    assert '<progress value="1" ' in cell.displays[-1]["text/html"] and "1it" in cell.displays[-1]["text/html"]
