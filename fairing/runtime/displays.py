@@ -59,6 +59,7 @@ def display(
     display_id: str | bool | None = None,
     raw: bool = False,
     clear: bool = False,
+    update: bool = False,
     **_: Any,
 ) -> DisplayHandle | None:
     """Display values, richly where they can be.
@@ -72,16 +73,19 @@ def display(
         display_id: A name under which it can be updated; ``True`` makes one.
         raw: Whether the values are MIME bundles already.
         clear: Whether what was shown before is cleared.
+        update: Whether to put them where another was displayed under this id.
 
     Returns:
         A handle for updates, where there is a ``display_id``.
     """
     name = (transient or {}).get("display_id") if display_id is None else display_id
     handle = None if name is None else DisplayHandle(name if isinstance(name, str) else None)
+    if update and handle is None:
+        raise TypeError("display_id required for update_display")  # in IPython's words
     if clear:
         clear_output(wait=True)
     for obj in objs:
-        _display(obj, handle, False, raw, include, exclude, metadata)
+        _display(obj, handle, update, raw, include, exclude, metadata)
     return handle
 
 

@@ -17,6 +17,18 @@ def test_displays_come_in_order_with_text_and_updates_reach_them(kernel):
     assert kinds == ["before\n", "two", "after\n"]
 
 
+def test_a_display_that_updates_another_takes_its_place(kernel):
+    cell = kernel.run(
+        "def f():\n    from IPython.display import ProgressBar\n    display('one', display_id='same')\n"
+        "    print('between')\n    display('two', display_id='same', update=True)\n    list(ProgressBar(3))\n"
+        "    try:\n        display('three', update=True)\n    except TypeError as error:\n        print(error)\n"
+        "fairing.train(f)"
+    )
+    two, between, bar, refused = [output.get("text") or output["data"]["text/plain"] for output in cell.outputs[1:]]
+    assert (two, between, refused) == ("'two'", "between\n", "display_id required for update_display\n")
+    assert bar.endswith("3/3")
+
+
 def test_clearing_clears_the_output_and_keeps_the_card(kernel):
     cell = kernel.run(
         "def f():\n    from IPython.display import clear_output\n    print('old')\n"
