@@ -196,6 +196,7 @@ def _called(asked: Asked) -> dict[str, Any]:
 
 
 def _run(asked: Asked) -> Any:
+    __tracebackhide__ = True  # inside a run it is called in place
     what, given = asked.subject(), _called(asked)
     args, kwargs = given.pop("args"), given.pop("kwargs")
     if isinstance(what, str) and what.endswith(".py"):

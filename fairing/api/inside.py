@@ -54,6 +54,7 @@ def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
 
 def submit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Job:
     """Call a function in place and return a job that has ended."""
+    __tracebackhide__ = True
     try:
         return Done(function, call(function, args, kwargs))
     except Exception as error:  # noqa: BLE001 - a job gives its error to whoever asks for its value
@@ -62,6 +63,7 @@ def submit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[st
 
 def cell(source: str, names: MutableMapping[str, Any]) -> None:
     """Run the text of a cell in place, as a part of the cell that asks for it: what it sets is there at once."""
+    __tracebackhide__ = True
     shell = current()
     if shell is not None and names is shell.user_ns:
         shell.run_cell(source).raise_error()
@@ -115,6 +117,7 @@ class Done(Job):
 
     def result(self, timeout: float | None = None, *, raw: bool = False, trust: bool | None = None) -> Any:
         """Return its value, or raise its error."""
+        __tracebackhide__ = True
         if self._error is not None:
             raise self._error
         if not raw:

@@ -197,6 +197,7 @@ class Job:
 
     def __await__(self) -> Generator[Any, None, Any]:
         async def result() -> Any:
+            __tracebackhide__ = True
             if not self._complete:
                 async for _ in self:
                     pass

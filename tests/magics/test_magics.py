@@ -166,6 +166,12 @@ def test_a_cell_can_be_started_and_gone_on_from(run):
     assert job.result() == {"a": 3}
 
 
+def test_what_a_cell_imports_is_not_said_to_be_left_there(run):
+    with capture_output() as shown:
+        run("%%fairing\nfrom pathlib import Path\nfrom math import sqrt\nclass Mine: pass\nroot = sqrt(4)")
+    assert "Not brought back: Mine (class), root (float).\n" in shown.stdout
+
+
 def test_what_cannot_be_brought_back_is_named(run):
     with pytest.raises(ResultRefused, match="'made', a generator, cannot be pickled"):
         run("%%fairing -o fine,made\nfine = 1\nmade = (each for each in 'abc')")

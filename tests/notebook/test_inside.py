@@ -2,10 +2,12 @@
 
 import asyncio
 import pickle
+import re
 
 import pytest
 
 import fairing
+from fairing.errors import CellFailed
 
 
 def test_train_and_submit_inside_a_run_call_in_place_and_return_the_same_types():
@@ -82,3 +84,23 @@ def test_a_target_named_explicitly_starts_a_run_of_its_own(monkeypatch):
 
     monkeypatch.setenv("FAIRING_RUN", "some-run")
     assert fairing.train(os.getpid, target="local") != os.getpid()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "fairing.train(bad)",
+        "fairing.submit(bad).result()",
+        "await fairing.submit(bad)",
+        "fairing.remote(bad).remote()",
+        "%%fairing\nbad()",
+        "%fairing run bad",
+    ],
+)
+def test_the_traceback_of_what_is_called_in_place_shows_the_persons_own_lines_alone(write_notebook, call):
+    path = write_notebook("import fairing\n%load_ext fairing\ndef bad():\n    raise KeyError('gone')", call)
+    with pytest.raises(CellFailed) as raised:
+        fairing.run_notebook(path)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(raised.value.traceback))
+    assert "raise KeyError('gone')" in shown and "bad" in shown
+    assert ".py" not in shown
