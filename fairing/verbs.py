@@ -209,6 +209,7 @@ def _run(asked: Asked) -> Any:
 def _follow(asked: Asked) -> fairing.Job:
     job = asked.job()
     watch(job)
+    job.carded()
     return job
 
 
