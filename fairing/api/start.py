@@ -200,9 +200,8 @@ def launched(captured: Captured, target: Target, settled: Options, report: Repor
     from fairing import launch  # here, since inside a run the verbs work without what the stages need
 
     if captured.document is not None:
-        from fairing.run.notebook import (
-            NotebookJob,  # before the run starts: an interrupted import would leave it alone
-        )
+        # Before the run starts: an interrupted import would leave it alone.
+        from fairing.run.notebook import NotebookJob
 
     handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, report)
     state.record(str(handle))

@@ -14,6 +14,7 @@ from fairing.runtime import imports
 from fairing.runtime.tell import Teller
 
 _teller: list[Teller] = []
+"""The way out of this process, as ``sys.stdout`` is one; none in a spawned worker, where nobody listens."""
 
 
 class DisplayHandle:
@@ -77,6 +78,9 @@ def display(
 
     Returns:
         A handle for updates, where there is a ``display_id``.
+
+    Raises:
+        TypeError: It is an update, and no ``display_id`` says of what.
     """
     name = (transient or {}).get("display_id") if display_id is None else display_id
     handle = None if name is None else DisplayHandle(name if isinstance(name, str) else None)

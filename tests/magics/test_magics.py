@@ -81,7 +81,7 @@ def test_preview_build_images_prune_and_doctor_answer(run):
     assert run("%fairing preview train").entry == "train"
     digest = str(run("%fairing build train"))
     assert digest.startswith("sha256:")
-    assert digest in repr(run("%fairing images"))
+    assert f"train-{digest.removeprefix('sha256:')[:12]}" in repr(run("%fairing images"))
     assert "Would remove" in repr(run("%fairing prune --dry-run --keep 5"))
     assert run("%fairing doctor").good
 
