@@ -116,7 +116,6 @@ class Job:
             DeployError: There is no such run.
 
         Example:
-            >>> job.logs()  # doctest: +SKIP
             >>> job.logs("run.log")  # doctest: +SKIP
         """
         from fairing.output.file import File
