@@ -4,7 +4,6 @@ import subprocess
 import sys
 from base64 import b64decode
 
-
 SHOWN = """
 import sys
 class Rich:

@@ -14,9 +14,7 @@ def terminal(text):
     cells, column, style, at = {}, 0, "", 0
     while at < len(text):
         if text[at] == "\x1b":
-            end = at + 2
-            while text[end] not in "mK":
-                end += 1
+            end = next(each for each in range(at + 2, len(text)) if text[each] in "mK")
             code = text[at : end + 1]
             if code.endswith("m"):
                 style = "" if code in {"\x1b[m", "\x1b[0m"} else style + code
