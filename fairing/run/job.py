@@ -266,7 +266,7 @@ class Job:
         return result().__await__()
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        return asynchronously(lambda: self.beats(None), self._left)
+        return asynchronously(lambda: self.beats(QUIET), self._left)
 
     def __repr__(self) -> str:
         step = self._view.steps[-1:]

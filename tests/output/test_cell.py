@@ -137,11 +137,11 @@ def test_awaiting_a_job_and_iterating_over_its_events_work_in_a_cell(kernel):
     assert cell.text == "hi\n"
 
 
-INTERRUPT_WHEN_IT_FOLLOWS = """import os, signal, threading
+INTERRUPT_WHEN_IT_FOLLOWS = """import signal, threading
 def watch(before=set(threading.enumerate())):
     while not any(each.name.startswith("fairing-follow") for each in set(threading.enumerate()) - before):
         threading.Event().wait(0.01)
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 threading.Thread(target=watch).start()
 """
 
