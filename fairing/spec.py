@@ -279,6 +279,13 @@ class Workload:
 class Target:
     """A named place to run: which deployer, which builder, and options that hold there unless said otherwise.
 
+    Args:
+        name: As ``target=`` calls it.
+        deployer: What runs images there, by the name under which it is installed.
+        builder: What makes them.
+        options: Names and values of options, as ``defaults`` gives them.
+        defaults: Any other option of a run: ``memory="2Gi"``.
+
     Example:
         >>> Target("small", memory="2Gi").options
         (('memory', '2Gi'),)
