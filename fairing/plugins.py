@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
@@ -64,11 +63,7 @@ def _load(group: str, noun: str, name: str) -> Any:
     found = tuple(entry_points(group=group, name=name))
     if not found:
         raise PluginError(
-            f"There is no installed {noun} {name!r}.",
-            why="This is a run: it has what your code needs, and starts no others."
-            if os.environ.get("FAIRING_RUN")
-            else "",
-            fix=f"Installed: {', '.join(installed(group)) or 'none'}.",
+            f"There is no installed {noun} {name!r}.", fix=f"Installed: {', '.join(installed(group)) or 'none'}."
         )
     try:
         return found[0].load()()

@@ -10,10 +10,11 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from fairing.errors import ConfigError
+from fairing.errors import ConfigError, PluginError
 from fairing.events import Event, FileInfo, Phase, Source, Stamp, Status
 from fairing.run.job import Job
 from fairing.shell import current
@@ -37,6 +38,21 @@ def here(given: Mapping[str, Any]) -> bool:
         False
     """
     return bool(os.environ.get(RUN)) and not given.get("target")
+
+
+def able() -> None:
+    """Refuse to start another run where what starts one did not come along.
+
+    Raises:
+        PluginError: This is a run, and it has only what its code was seen to need.
+    """
+    lacking = [name for name in ("isal", "packaging") if os.environ.get(RUN) and find_spec(name) is None]
+    if lacking:
+        raise PluginError(
+            f"No other run can be started from this one: {lacking[0]} is not here.",
+            why="A run has what its code was seen to need, and it was not seen to name a target.",
+            fix="Take along what starts runs: requirements=['fairing'].",
+        )
 
 
 def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from fairing import plugins, state
+from fairing.api import inside
 from fairing.capture import ipynb, journal
 from fairing.capture.ipynb import Source
 from fairing.config import settings
@@ -251,6 +252,7 @@ def _hint(missing: str) -> str:
 
 def _settle(given: Options, document: Options | None = None) -> tuple[Target, Options]:
     """Settle the options, and refuse a target that nothing installed can serve before anything is captured."""
+    inside.able()
     target, settled = settings.settle(given, document)
     plugins.deployer(target.deployer)
     plugins.builder(target.builder)

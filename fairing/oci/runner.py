@@ -9,6 +9,8 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator
+from importlib.metadata import distribution
+from importlib.util import find_spec
 from pathlib import Path
 
 from fairing.oci import bytecode, store
@@ -22,16 +24,13 @@ def layer() -> store.Made:
     Raises:
         BuildError: The disk is full.
     """
-    package = Path(__file__).parents[1]
-    sources = {path: data for path in sorted(_package(package)) if (data := _read(path)) is not None}
-    content = [
-        (path.relative_to(package).as_posix(), hashlib.sha256(data).hexdigest()) for path, data in sources.items()
-    ]
+    sources = {name: (path, data) for name, path in sorted(_sources()) if (data := _read(path)) is not None}
+    content = [(name, hashlib.sha256(data).hexdigest()) for name, (_, data) in sources.items()]
     key = hashlib.sha256(canonical([sys.implementation.cache_tag, *content])).hexdigest()
 
     def make(folder: Path) -> None:
-        for path, data in sources.items():
-            target = folder / "fairing" / path.relative_to(package)
+        for name, (path, data) in sources.items():
+            target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
             ready = bytecode.unchecked(path, data) if path.suffix == ".py" else None
@@ -44,6 +43,16 @@ def layer() -> store.Made:
 
     new = not store.has_tree(key)
     return store.Made(Layer("fairing", key, store.tree(key, make)), new)
+
+
+def _sources() -> Iterator[tuple[str, Path]]:
+    """Give the files of fairing and of its own builders and deployers, and what says where those are found."""
+    for name in ("fairing", "fairing_builders", "fairing_deployers"):
+        for place in find_spec(name).submodule_search_locations or ():  # type: ignore[union-attr]
+            yield from ((f"{name}/{path.relative_to(place).as_posix()}", path) for path in _package(Path(place)))
+    for file in distribution("fairing").files or ():
+        if file.parent.name.endswith(".dist-info") and file.name in {"METADATA", "entry_points.txt"}:
+            yield f"{file.parent.name}/{file.name}", Path(str(file.locate()))
 
 
 def _package(folder: Path) -> Iterator[Path]:
