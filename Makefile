@@ -1,6 +1,7 @@
 # Everything a person types. PYTHON chooses the interpreter of .venv: make PYTHON=python3.13 test
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests take any warning for an error, also those that a shell asks Python to give of encodings in other people's code.
 export PYTHONWARNDEFAULTENCODING :=
 
 .PHONY: demo lab test test-all tools cluster cluster-down check bench lock clean

@@ -136,7 +136,7 @@ def _text(value: Any) -> str:
     """Return what a shell is given: what another command can take, where there is such a thing."""
     if isinstance(value, Job):
         return str(value.handle)
-    if isinstance(value, tuple) and all(isinstance(each, Path) for each in value):
+    if type(value) is tuple:  # paths of what was brought; other lists say themselves how they read
         return "\n".join(map(str, value)) or "no files"
     return str(value) if isinstance(value, str | Path | Report) else repr(value)
 

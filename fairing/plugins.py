@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
@@ -81,10 +80,6 @@ def _loaded(group: str, name: str) -> Any:
     if not found:
         noun = group.rpartition(".")[2].removesuffix("s")
         raise PluginError(
-            f"There is no installed {noun} {name!r}.",
-            why="This is a run: it has what your code needs, and starts no others."
-            if os.environ.get("FAIRING_RUN")
-            else "",
-            fix=f"Installed: {', '.join(installed(group)) or 'none'}.",
+            f"There is no installed {noun} {name!r}.", fix=f"Installed: {', '.join(installed(group)) or 'none'}."
         )
     return found[0].load()

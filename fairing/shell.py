@@ -25,8 +25,7 @@ def numbered(text: str) -> str:
     """Call the cells of this kernel as the person sees them, In[3]; a run knows them by their text alone."""
     if "<cell " not in text:
         return text
-    ran = (
-        getattr(getattr(current(), "compile", None), "_filename_map", None) or {}
-    )  # IPython's tracebacks go by it, too
+    # IPython's own tracebacks go by this map, too.
+    ran = getattr(getattr(current(), "compile", None), "_filename_map", None) or {}
     counts = {PurePath(path).stem: count for path, count in ran.items()}
     return _CELL.sub(lambda found: f"In[{counts[found[1]]}]" if found[1] in counts else found[0], text)

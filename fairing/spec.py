@@ -308,11 +308,12 @@ class Target:
     """A named place to run: which deployer, which builder, and options that hold there unless said otherwise.
 
     Args:
-        name: What people call it.
-        deployer: What runs images there.
+        name: As ``target=`` calls it.
+        deployer: What runs images there, by the name under which it is installed.
         builder: What makes them.
-        options: Options that hold there; they may be written as keywords too.
+        options: Names and values of options, as ``defaults`` gives them.
         registries: How registries are spoken to.
+        defaults: Any other option of a run: ``memory="2Gi"``.
 
     Example:
         >>> Target("small", memory="2Gi").options

@@ -18,15 +18,8 @@ import fairing
 from fairing.api.runs import Jobs, watch
 from fairing.config.options import nearest
 from fairing.errors import ConfigError, DeployError
-
-
-class Said(str):
-    """A sentence, shown without quotation marks."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
+from fairing.events import FileInfo
+from fairing.words import Said
 
 
 class Raw(bytes):
@@ -35,14 +28,13 @@ class Raw(bytes):
     __slots__ = ()
 
 
-class Listed(tuple[Any, ...]):
-    """Things that read well where they are shown, one a line."""
+class Files(tuple[FileInfo, ...]):
+    """Files that read well where they are shown, one a line."""
 
-    _line: Callable[[Any], str]
-    _none: str
+    __slots__ = ()
 
     def __repr__(self) -> str:
-        return "\n".join(map(self._line, self)) or self._none
+        return "\n".join(f"{file.size:>12,}  {file.path}" for file in self) or "no files"
 
 
 Kind: TypeAlias = Literal["subject", "handle", "text", "settings"]
@@ -119,13 +111,6 @@ class Verb:
     shell: bool = True
 
 
-def listed(items: Sequence[Any], line: Callable[[Any], str], none: str) -> Listed:
-    """Return things as a tuple that shows each on a line of its own."""
-    made = Listed(items)
-    made._line, made._none = line, none
-    return made
-
-
 def subject(name: Any, names: Mapping[str, Any]) -> Any:
     """Return what a name means: a path that ends in .py or .ipynb, a name of the notebook, or ``module:function``.
 
@@ -196,6 +181,7 @@ def _called(asked: Asked) -> dict[str, Any]:
 
 
 def _run(asked: Asked) -> Any:
+    __tracebackhide__ = True  # inside a run it is called in place
     what, given = asked.subject(), _called(asked)
     args, kwargs = given.pop("args"), given.pop("kwargs")
     if isinstance(what, str) and what.endswith(".py"):
@@ -208,6 +194,7 @@ def _run(asked: Asked) -> Any:
 def _follow(asked: Asked) -> fairing.Job:
     job = asked.job()
     watch(job)
+    job.carded()
     return job
 
 
@@ -243,18 +230,6 @@ def _use(asked: Asked) -> None:
         each if isinstance(each, tuple) else str(each).partition("=")[::2] for each in asked.words["settings"] or ()
     ]
     fairing.use(**{**{str(name).replace("-", "_"): value for name, value in pairs}, **asked.options})
-
-
-def _files(asked: Asked) -> Listed:
-    return listed(asked.job().files(), lambda file: f"{file.size:>12,}  {file.path}", "no files")
-
-
-def _images(_: Asked) -> Listed:
-    return listed(
-        fairing.images(),
-        lambda image: f"{image.size + image.tree_size:>16,}  {image.name}  {image.digest}",
-        "no images",
-    )
 
 
 def _prune(asked: Asked) -> Said:
@@ -336,7 +311,7 @@ VERBS: Mapping[str, Verb] = {
                 Flag("trust", "load it although the run was not submitted from here", kind="yes"),
             ),
         ),
-        Verb("files", "list the files that a run left", "Job.files", _files, (_HANDLE,)),
+        Verb("files", "list the files that a run left", "Job.files", lambda a: Files(a.job().files()), (_HANDLE,)),
         Verb(
             "download",
             "bring files of a run here",
@@ -363,7 +338,7 @@ VERBS: Mapping[str, Verb] = {
             lambda a: fairing.settings(**a.options),
             options=True,
         ),
-        Verb("images", "list the images on this machine", "images", _images),
+        Verb("images", "list the images on this machine", "images", lambda _: fairing.images()),
         Verb(
             "prune",
             "remove images that nothing uses",

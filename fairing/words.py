@@ -1,6 +1,20 @@
-"""Numbers as people write them: sizes, durations, counts."""
+"""Words for people: sizes, durations and counts as they are written, and text that shows as itself."""
 
 from __future__ import annotations
+
+
+class Said(str):
+    """Text that shows as itself where a cell displays it.
+
+    Example:
+        >>> Said("3 images")
+        3 images
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def size(octets: float) -> str:

@@ -16,6 +16,7 @@ from fairing import plugins
 from fairing.errors import BuildError
 from fairing.events import Source, Stamp, Status
 from fairing.kube import connection, probe
+from fairing.oci import runner
 from fairing.oci.layer import PLACES, write
 from fairing.ports import Reporter
 from fairing.recipe import text
@@ -102,12 +103,10 @@ def _fairing() -> bytes:
     """Return fairing itself, and cloudpickle, which the runner needs, as an archive that Python imports from."""
     import cloudpickle
 
-    import fairing
-
     packed = io.BytesIO()
+    package = Path(cloudpickle.__file__).parent
+    beside = [(f"cloudpickle/{path.name}", path, path.read_bytes()) for path in sorted(package.glob("*.py"))]
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for package in (Path(fairing.__file__).parent, Path(cloudpickle.__file__).parent):
-            for path in sorted(package.rglob("*.py")):
-                name = path.relative_to(package.parent).as_posix()
-                archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED)
+        for name, _, data in (*runner.sources(), *beside):
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return packed.getvalue()

@@ -29,6 +29,7 @@ class Remote(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function here."""
+        __tracebackhide__ = True
         return self.__wrapped__(*args, **kwargs)
 
     @overload
@@ -42,6 +43,7 @@ class Remote(Generic[P, R]):
     @edge
     def remote(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function elsewhere with these arguments, show what it prints, and return its value."""
+        __tracebackhide__ = True
         return api.train(self, args, kwargs)
 
     @edge

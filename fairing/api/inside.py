@@ -10,10 +10,11 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from fairing.errors import ConfigError
+from fairing.errors import ConfigError, PluginError
 from fairing.events import Event, FileInfo, Phase, Source, Stamp, Status
 from fairing.run.job import Job
 from fairing.shell import current
@@ -39,6 +40,21 @@ def here(given: Mapping[str, Any]) -> bool:
     return bool(os.environ.get(RUN)) and not given.get("target")
 
 
+def able() -> None:
+    """Refuse to start another run where what starts one did not come along.
+
+    Raises:
+        PluginError: This is a run, and it has only what its code was seen to need.
+    """
+    lacking = [name for name in ("isal", "packaging") if os.environ.get(RUN) and find_spec(name) is None]
+    if lacking:
+        raise PluginError(
+            f"No other run can be started from this one: {lacking[0]} is not here.",
+            why="A run has what its code was seen to need, and it was not seen to name a target.",
+            fix="Take along what starts runs: requirements=['fairing'].",
+        )
+
+
 def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
     """Call a function in place and return its value, that of an async function too."""
     __tracebackhide__ = True
@@ -54,6 +70,7 @@ def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
 
 def submit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Job:
     """Call a function in place and return a job that has ended."""
+    __tracebackhide__ = True
     try:
         return Done(function, call(function, args, kwargs))
     except Exception as error:  # noqa: BLE001 - a job gives its error to whoever asks for its value
@@ -62,6 +79,7 @@ def submit(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[st
 
 def cell(source: str, names: MutableMapping[str, Any]) -> None:
     """Run the text of a cell in place, as a part of the cell that asks for it: what it sets is there at once."""
+    __tracebackhide__ = True
     shell = current()
     if shell is not None and names is shell.user_ns:
         shell.run_cell(source).raise_error()
@@ -115,6 +133,7 @@ class Done(Job):
 
     def result(self, timeout: float | None = None, *, raw: bool = False, trust: bool | None = None) -> Any:
         """Return its value, or raise its error."""
+        __tracebackhide__ = True
         if self._error is not None:
             raise self._error
         if not raw:

@@ -63,7 +63,7 @@ def watch(job: Job) -> None:
     from fairing.output.show import follow, opened
 
     said = Options()
-    with opened(Head(str(job.handle)), said) as screen:
+    with opened(Head(job.handle.parts[-1]), said) as screen:
         follow(job, screen, said)
 
 

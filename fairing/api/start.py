@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from fairing import plugins, state
+from fairing.api import inside
 from fairing.capture import ipynb, journal
 from fairing.capture.ipynb import Source
 from fairing.config import settings
@@ -203,9 +204,8 @@ def launched(captured: Captured, target: Target, settled: Options, report: Repor
     from fairing import launch  # here, since inside a run the verbs work without what the stages need
 
     if captured.document is not None:
-        from fairing.run.notebook import (
-            NotebookJob,  # before the run starts: an interrupted import would leave it alone
-        )
+        # Before the run starts: an interrupted import would leave it alone.
+        from fairing.run.notebook import NotebookJob
 
     handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, report)
     state.record(str(handle))
@@ -255,6 +255,7 @@ def _hint(missing: str) -> str:
 
 def _settle(given: Options, document: Options | None = None) -> tuple[Target, Options]:
     """Settle the options, and refuse a target that nothing installed can serve before anything is captured."""
+    inside.able()
     target, settled = settings.settle(given, document)
     if more := image(settled).requirements:  # before the capture, which reports what is stated and misses nothing of it
         settled = replace(settled, requirements=(*(settled.requirements or ()), *more))

@@ -364,6 +364,7 @@ def run_cell(
         6
     """
     given = said(locals())
+    __tracebackhide__ = True
     space = {} if names is None else names
     if inside.here(given):
         done = inside.submit(inside.cell, (source, space), None)

@@ -11,6 +11,7 @@ _BODY = frozenset({"time", "timeit", "capture", "prun", "fairing", "debug", "mem
 """Cell magics whose body is Python that runs here."""
 
 _MAGIC = re.compile(r"^[ \t]*(?:%matplotlib|%pylab)\b", re.MULTILINE)
+_ELSEWHERE = re.compile(r"^[ \t]*%%?fairing\b.*--(?:target|deployer)\b", re.MULTILINE)
 _EXTENSION = re.compile(r"^[ \t]*%(?:load_ext|reload_ext)[ \t]+([\w.]+)", re.MULTILINE)
 
 
@@ -47,6 +48,7 @@ def imported(text: str) -> frozenset[str]:
     except (SyntaxError, ValueError, RecursionError):
         found = frozenset()
     shown = {"matplotlib"} if _MAGIC.search(text) else set()
+    shown |= {imports.ELSEWHERE} if _ELSEWHERE.search(text) else set()
     return found | shown | frozenset(_EXTENSION.findall(text))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 
+from fairing.capture.imports import ELSEWHERE
 from fairing.environment.closure import closure, needs
 from fairing.environment.index import Distribution, canonical, distributions
 from fairing.environment.owners import owner
@@ -31,6 +32,8 @@ def find(imported: Mapping[str, str] | Iterable[str]) -> tuple[tuple[str, str], 
         for each in owner(module, parts=module not in above).distributions:
             if each.name not in _OURS:
                 found.setdefault(each.name, reason)
+            elif module == ELSEWHERE:
+                found.setdefault(each.name, "it starts runs elsewhere")
     found.setdefault(*ALWAYS)
     return tuple(sorted(_with_engines(found).items()))
 

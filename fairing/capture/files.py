@@ -279,9 +279,14 @@ def _unusable(pattern: str, places: Iterable[Path]) -> CaptureError | None:
     """Return what is wrong with something that is there by this very name."""
     for path in (place / pattern for place in places):
         if path.is_symlink() and not path.exists():
-            return CaptureError(f"include={pattern!r} is a link to what is not there: {path.readlink()}.")
+            return CaptureError(
+                f"include={pattern!r} is a link to what is not there: {path.readlink()}.",
+                fix="Mend the link, or name what is meant.",
+            )
         if path.exists() and not path.is_file() and not path.is_dir():
-            return CaptureError(f"include={pattern!r} is neither a file nor a folder.")
+            return CaptureError(
+                f"include={pattern!r} is neither a file nor a folder.", fix="Write what it gives to a file first."
+            )
     return None
 
 

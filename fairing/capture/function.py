@@ -40,8 +40,7 @@ def capture(
         complete: Whether these are all its arguments; else there are none yet.
 
     Raises:
-        CaptureError: It is not a function, does not take these arguments, cannot be pickled, is too large, or would
-            take a credential along.
+        CaptureError: It is no function, does not take these, is too large, cannot be pickled, or holds a credential.
 
     Example:
         >>> capture(len, ([1, 2],)).bundle.entry.name
@@ -63,8 +62,7 @@ def capture(
     left_out = (*data.left_out, *needed.left_out)
     report = replace(report, requirements=needed.reasons, files=data.sizes(), left_out=left_out)
     entry = Entry("function", ENTRY, hashlib.sha256(code.data).hexdigest(), name)
-    taken = bundle(entry, File(ENTRY, code.data), found, data, needed)
-    return Captured(taken, _inputs(code, values, found), report)
+    return Captured(bundle(entry, File(ENTRY, code.data), found, data, needed), _inputs(code, values, found), report)
 
 
 def called(function: Any) -> str:

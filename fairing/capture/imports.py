@@ -13,6 +13,12 @@ _IMPORT_NAME = opcode.opmap["IMPORT_NAME"]
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _BY_NAME = frozenset({"import_module", "__import__", "find_spec"})
 
+ELSEWHERE = "fairing.launch"
+"""Counts as imported by code that names a target: it starts runs of its own, and needs what starts them."""
+
+_STARTS = frozenset({"train", "submit", "remote", "run_script", "run_cell", "run_notebook"})
+_WHERE = frozenset({"target", "deployer"})
+
 
 def of_source(text: str, package: str = "") -> frozenset[str]:
     """Return the modules that source text imports, with the names that may be modules (``from a import b``: a, a.b).
@@ -43,6 +49,7 @@ def of_tree(tree: ast.AST, package: str = "") -> frozenset[str]:
             found.update(_from(node.module or "", node.level, [alias.name for alias in node.names], package))
         elif isinstance(node, ast.Call):
             found.update(_called(node, package))
+            found.update(_started(node))
         if isinstance(node, ast.If) and _type_checking(node.test):
             queue.extend(node.orelse)
         else:
@@ -65,6 +72,8 @@ def of_code(code: CodeType, package: str = "") -> frozenset[str]:
             found.update(_imports(each, package))
         if _BY_NAME & set(each.co_names):
             found.update(text for text in _texts(each) if _DOTTED.fullmatch(text))
+        if "fairing" in each.co_names and _STARTS & set(each.co_names) and _says_where(each):
+            found.add(ELSEWHERE)
     return frozenset(found)
 
 
@@ -133,6 +142,19 @@ def _called(node: ast.Call, package: str) -> Iterator[str]:
         text = node.args[0].value
         if isinstance(text, str) and _DOTTED.fullmatch(text.lstrip(".")):
             yield from _from(text.lstrip("."), len(text) - len(text.lstrip(".")), [], package)
+
+
+def _started(node: ast.Call) -> Iterator[str]:
+    """Say whether a call starts a run elsewhere: ``fairing.train(f, target="cluster")``."""
+    named = isinstance(node.func, ast.Attribute) and node.func.attr in _STARTS
+    own = isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") == "fairing"
+    if named and own and _WHERE & {keyword.arg for keyword in node.keywords}:
+        yield ELSEWHERE
+
+
+def _says_where(code: CodeType) -> bool:
+    """Whether some call in it names a target: the names of a call's keywords are one constant."""
+    return any(isinstance(each, tuple) and not _WHERE.isdisjoint(map(str, each)) for each in code.co_consts)
 
 
 def _type_checking(test: ast.expr) -> bool:

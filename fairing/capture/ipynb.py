@@ -156,4 +156,4 @@ def _upgraded(document: Mapping[str, Any], name: str) -> Any:
 
 
 def _not_one(name: str, why: str) -> CaptureError:
-    return CaptureError(f"{name} is not a notebook: {why}.")
+    return CaptureError(f"{name} is not a notebook: {why}.", fix="Name a file that Jupyter has saved.")

@@ -25,7 +25,7 @@ from typing import Any
 
 import cloudpickle
 
-from fairing.capture import culprit
+from fairing.capture import culprit, repeatable
 from fairing.capture.imports import home, nested
 from fairing.capture.sources import filename
 from fairing.errors import CaptureError
@@ -144,6 +144,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
     def reduced(self, value: Any) -> Any:
         """Return how a function or class will be pickled, once asked ahead of time and kept for then."""
         if id(value) not in self._ready:
+            if isinstance(value, type):
+                repeatable.identify(value)
             reduced = super().reducer_override(value)
             if isinstance(value, FunctionType) and reduced is not NotImplemented:
                 reduced[1][1].pop("__file__", None)  # which is here, not there, and is taken where a function uses it
@@ -155,7 +157,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
         if isinstance(value, FunctionType | type):
             return self._named(value)
         if isinstance(value, CodeType):
-            return self.dispatch_table[CodeType](value.replace(co_filename=filename(value)))
+            return repeatable.code(self.dispatch_table[CodeType](value.replace(co_filename=filename(value))))
         if isinstance(value, types.ModuleType):
             self.modules.setdefault(value.__name__, "")
             return NotImplemented

@@ -134,7 +134,11 @@ class _Reading:
             fix = nearest(name, tuple(groups)) if groups else "It has none."
             raise DependencyError(f"pyproject.toml has no group {name!r}.", fix=fix)
         if name in inside:
-            raise DependencyError(f"The group {name!r} of pyproject.toml includes itself.")
+            raise DependencyError(
+                f"The group {name!r} of pyproject.toml includes itself.",
+                why=f"{' includes '.join((*inside, name))}.",
+                fix="Take one include-group out.",
+            )
         for item in groups[name]:
             if isinstance(item, Mapping) and isinstance(item.get("include-group"), str):
                 self._group(canonical(item["include-group"]), groups, (*inside, name))
@@ -147,7 +151,9 @@ class _Reading:
         if name in {"--requirement", "--constraint"}:
             file = (folder or Path()) / value
             if not file.is_file():
-                raise DependencyError(f"The requirements file {value!r} is not there ({where}).")
+                raise DependencyError(
+                    f"The requirements file {value!r} is not there ({where}).", why=f"It would be {file.absolute()}."
+                )
             self.file(file.resolve(), name == "--constraint")
         elif name == "--editable":
             self.found += [found] if (found := _project(value, where, folder)) else []
@@ -156,7 +162,9 @@ class _Reading:
                 value = str((folder or Path()).absolute() / value)
             self.indexes.append(f"{name} {value}".strip())
         elif name not in _IGNORED:
-            raise DependencyError(f"{line.split()[0]!r} is not an option of requirements files ({where}).")
+            raise DependencyError(
+                f"{line.split()[0]!r} is not an option of requirements files ({where}).", fix="Leave it out."
+            )
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

@@ -61,7 +61,7 @@ def differences(each: Distribution) -> tuple[Difference, ...]:
     before = len(_hashes())
     with _folder(each.site) as at:
         for entry in known.entries:
-            if not entry.hash or entry.path.endswith(_UNREAD):
+            if not entry.hash or entry.path.endswith((*_UNREAD, *_OF_THE_INSTALLER)):
                 continue
             try:
                 seen = os.stat(entry.path, dir_fd=at) if at else os.stat(os.path.join(each.site, entry.path))

@@ -75,9 +75,9 @@ def read(
             f"{name}: there is no option {dashed}.", fix="What is meant for a script stands after --." if tail else ""
         )
     if not tail and (more or behind):
-        raise ConfigError(
-            f"{name}: {str((more or behind)[0])!r} is too much.", fix=f"{name} --help shows what it takes."
-        )
+        last = said.bring[-1] if getattr(said, "bring", None) else ""
+        fix = f"Names are one word: -o {last},{more[0]}." if last and more else f"{name} --help shows what it takes."
+        raise ConfigError(f"{name}: {str((more or behind)[0])!r} is too much.", fix=fix)
     own = {word.name for word in words} | {flag.name for flag in flags}
     values = {key: _plain(value) for key, value in vars(said).items() if value is not None}
     asked = {key: value for key, value in values.items() if key in own}

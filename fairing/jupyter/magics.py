@@ -21,9 +21,11 @@ def load(shell: Any) -> None:
     from IPython.core.magic import no_var_expand, output_can_be_silenced
 
     def line_magic(text: str) -> Any:
+        __tracebackhide__ = True  # inside a run it is called in place, and the person's own lines are shown
         return run_line(text, shell.user_ns)
 
     def cell_magic(text: str, body: str) -> Any:
+        __tracebackhide__ = True
         return run_cell(text, body, shell.user_ns)
 
     for kind, magic in (("line", line_magic), ("cell", cell_magic)):
@@ -47,6 +49,7 @@ def run_line(text: str, names: dict[str, Any]) -> Any:
     Raises:
         FairingError: Something is wrong with the line, or with what it asks for.
     """
+    __tracebackhide__ = True
     tokens = line.tokens(text.rstrip().removesuffix(";"), names)  # it silences the value, as everywhere in Jupyter
     if not tokens or tokens[0] in {"-h", "--help"}:
         print(_overview())  # noqa: T201 - the cell is where a person asked
@@ -72,6 +75,7 @@ def run_cell(text: str, body: str, names: dict[str, Any]) -> Any:
     """
     import fairing
 
+    __tracebackhide__ = True
     tokens = line.tokens(text, names)
     if tokens and tokens[0] in VERBS:
         raise ConfigError(

@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib.metadata import distribution
+from importlib.util import find_spec
 from pathlib import Path
 
 from fairing.oci import bytecode, store
@@ -24,12 +26,11 @@ def layer() -> store.Made:
     Raises:
         BuildError: The disk is full.
     """
-    package = Path(__file__).parents[1]
-    key = _key(package, tuple(sorted(_package(package))))
+    key = _key(tuple(sorted(_files())))
 
     def make(folder: Path) -> None:
-        for path, data in _sources(package):
-            target = folder / "fairing" / path.relative_to(package)
+        for name, path, data in sources():
+            target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
             ready = bytecode.unchecked(path, data) if path.suffix == ".py" else None
@@ -44,21 +45,44 @@ def layer() -> store.Made:
     return store.Made(Layer("fairing", key, store.tree(key, make)), new)
 
 
+def sources() -> Iterator[tuple[str, Path, bytes]]:
+    """Give the files of the layer: the name of each in it, where it is here, and its bytes."""
+    for name, path, *_ in sorted(_files()):
+        if (data := _read(Path(path))) is not None:
+            yield name, Path(path), data
+
+
 @lru_cache(maxsize=2)
-def _key(package: Path, _: tuple[tuple[str, int, int], ...]) -> str:
+def _key(_: tuple[tuple[str, str, int, int], ...]) -> str:
     """Return the key of what is in the sources; they are read again when one has another time or size."""
-    content = [
-        (path.relative_to(package).as_posix(), hashlib.sha256(data).hexdigest()) for path, data in _sources(package)
-    ]
+    content = [(name, hashlib.sha256(data).hexdigest()) for name, _, data in sources()]
     return hashlib.sha256(canonical([sys.implementation.cache_tag, *content])).hexdigest()
 
 
-def _sources(package: Path) -> list[tuple[Path, bytes]]:
-    paths = sorted(Path(path) for path, *_ in _package(package))
-    return [(path, data) for path in paths if (data := _read(path)) is not None]
+def _files() -> Iterator[tuple[str, str, int, int]]:
+    """Give the files of fairing and of its own builders and deployers, and what says where those are found.
+
+    Each with its name in the layer, its path, its time and its size.
+    """
+    for name in ("fairing", "fairing_builders", "fairing_deployers"):
+        for place in find_spec(name).submodule_search_locations or ():  # type: ignore[union-attr]
+            for path, time, size in _package(place):
+                yield name + path[len(place) :].replace(os.sep, "/"), path, time, size
+    for name, file in _described():
+        seen = file.stat()
+        yield name, str(file), seen.st_mtime_ns, seen.st_size
 
 
-def _package(folder: Path | str) -> Iterator[tuple[str, int, int]]:
+@lru_cache(maxsize=1)
+def _described() -> tuple[tuple[str, Path], ...]:
+    return tuple(
+        (f"{file.parent.name}/{file.name}", Path(str(file.locate())))
+        for file in distribution("fairing").files or ()
+        if file.parent.name.endswith(".dist-info") and file.name in {"METADATA", "entry_points.txt"}
+    )
+
+
+def _package(folder: str) -> Iterator[tuple[str, int, int]]:
     with os.scandir(folder) as inside:
         for each in inside:
             if each.is_dir() and each.name != "__pycache__":

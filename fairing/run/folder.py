@@ -95,7 +95,7 @@ def python(image: BuiltImage) -> str:
 
 def environment(folder: Path, image: BuiltImage, workload: Workload) -> dict[str, str]:
     """Return a run's variables: the user's, without what describes the kernel's interpreter, and those asked for."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    kept = {name: value for name, value in os.environ.items() if name == "FAIRING_HOME" or not name.startswith(_OURS)}
     own = {str(Path(sys.prefix) / "bin"), str(Path(sys.executable).parent)} if sys.prefix != sys.base_prefix else set()
     path = [part for part in kept.get("PATH", os.defpath).split(os.pathsep) if part not in own]
     return {

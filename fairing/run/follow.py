@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fairing.events import Event
@@ -179,11 +180,18 @@ class _Feed:
     def _read(self) -> None:
         try:
             for event in self._blocking:
-                if event is not None and not self._hand(event):
+                if event is None:
+                    self._wake()
+                elif not self._hand(event):
                     return
             self._hand(None)
         except BaseException as error:  # noqa: BLE001 - it is raised where the events are awaited
             self._hand(error)
+
+    def _wake(self) -> None:
+        """Let the loop look around: ipykernel notes an interrupt there, and does not wake it."""
+        with suppress(RuntimeError):  # it was closed without waiting for us
+            self._loop.call_soon_threadsafe(int)
 
     def _hand(self, thing: Event | BaseException | None) -> bool:
         self.room.acquire()

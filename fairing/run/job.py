@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fairing import plugins, state
-from fairing.config.options import Options
+from fairing.config.options import Options, options
 from fairing.edge import Edge, edge
 from fairing.errors import AccessError, ResultRefused
 from fairing.events import FINAL, Event, Failure, FileInfo, Payload, Status
@@ -22,6 +22,7 @@ from fairing.run import failures, results
 from fairing.run.follow import Merged, asynchronously
 from fairing.shell import execution
 from fairing.spec import Handle, Report
+from fairing.words import Said
 
 QUIET = 0.25
 """Seconds without output after which a log that is still being written counts as read up to now."""
@@ -63,7 +64,14 @@ class Job:
         return status
 
     def events(self, since: float | None = None) -> Iterator[Event]:
-        """Follow it from its start, or from ``since`` (seconds since 1970), until it ends."""
+        """Follow it from its start until it ends.
+
+        Args:
+            since: Leave out what was said before, in seconds since 1970.
+
+        Raises:
+            DeployError: There is no such run.
+        """
         beats = Beats(self, None, since)
         try:
             for event in beats:
@@ -77,13 +85,21 @@ class Job:
         return Beats(self, every)
 
     @edge
-    def follow(self, **options: Any) -> Any:
+    def follow(self, **given: Any) -> Any:
         """Show it here until it ends, as if this cell had started it, and return its value.
 
         Args:
-            options: ``on_interrupt``, ``trust``, ``trust_html`` and ``outputs``, as of ``fairing.train``.
+            given: ``on_interrupt``, ``trust``, ``trust_html`` and ``outputs``, as of ``fairing.train``.
+
+        Raises:
+            Detached: It was interrupted; the run goes on.
+            FairingError: An option is wrong, the run ended badly, or its value cannot be loaded here.
+            Exception: What the run's code raised, as itself.
+
+        Example:
+            >>> fairing.attach("local://train-1f3a9c2e").follow()  # doctest: +SKIP
         """
-        said = Options(**options)
+        said = options(given)
         with opened(Head(self._name()), said) as screen:
             follow(self, screen, said)
             bring(self, said)
@@ -96,8 +112,10 @@ class Job:
         Args:
             to: The file; its path is returned.
 
+        Raises:
+            DeployError: There is no such run.
+
         Example:
-            >>> job.logs()  # doctest: +SKIP
             >>> job.logs("run.log")  # doctest: +SKIP
         """
         from fairing.output.file import File
@@ -117,11 +135,18 @@ class Job:
 
     @edge
     def wait(self, timeout: float | None = None) -> Status:
-        """Wait for its end, at most ``timeout`` seconds, and return how it ended.
+        """Wait for its end and return how it ended.
+
+        Args:
+            timeout: Seconds to wait at most.
 
         Raises:
             TimeoutError: It is still running then; it goes on.
             Detached: It was interrupted; the run goes on.
+
+        Example:
+            >>> job.wait(60).phase  # doctest: +SKIP
+            'succeeded'
         """
         until = None if timeout is None else time.monotonic() + timeout
         while not self._complete:  # where streams end by themselves it is; those that were cut are followed again
@@ -136,7 +161,7 @@ class Job:
         """Wait for its end and return its value, or raise its exception.
 
         Args:
-            timeout: Seconds to wait.
+            timeout: Seconds to wait at most.
             raw: Return the value's bytes as the run pickled them, and load nothing.
             trust: Load it although the run was not submitted from here.
 
@@ -145,6 +170,10 @@ class Job:
             ResultRefused: The value cannot, or must not, be loaded here.
             RunFailed: The run ended badly, and not by an exception that exists here.
             Exception: What the run's code raised, as itself.
+
+        Example:
+            >>> fairing.submit(pow, args=(2, 5)).result()  # doctest: +SKIP
+            32
         """
         self.wait(timeout)
         result = self._view.result
@@ -158,7 +187,18 @@ class Job:
 
     @edge
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the value's bytes to a file, and load nothing; return the file's path."""
+        """Wait for its end, write the value's bytes to a file, and load nothing; return the file's path.
+
+        Args:
+            path: The file; one that is there is replaced.
+
+        Raises:
+            RunFailed: The run ended badly; or the exception that its code raised.
+            ResultRefused: The value cannot be had.
+
+        Example:
+            >>> job.save("model.pkl")  # doctest: +SKIP
+        """
         data = self.result(raw=True)
         with state.replacing(Path(path)) as part:
             part.write_bytes(data)
@@ -166,7 +206,11 @@ class Job:
 
     @edge
     def files(self) -> tuple[FileInfo, ...]:
-        """List what it left in its working folder, as it is now."""
+        """List what it left in its working folder, as it is now.
+
+        Raises:
+            DeployError: There is no such run.
+        """
         return self._deployer.files(self.handle)
 
     @edge
@@ -176,18 +220,33 @@ class Job:
         Args:
             pattern: A glob over the whole path or the file's name: ``"*.csv"``, ``"models/*"``.
             to: The folder to put them in, under their own paths; files that are there are replaced.
+
+        Returns:
+            The files as they lie here; none, where nothing matches.
+
+        Raises:
+            DeployError: There is no such run.
+            AccessError: A file cannot be written here.
+            ResultRefused: A file would lie outside that folder.
+
+        Example:
+            >>> job.download("*.csv", to="data")  # doctest: +SKIP
         """
         found = [file.path for file in self.files() if _matches(file.path, pattern)]
         return tuple(self._bring(path, Path(to)) for path in found)
 
     @edge
     def cancel(self) -> None:
-        """Stop it and return when it has stopped; what it wrote stays."""
+        """Stop it and return when it has stopped; what it wrote stays. One that has ended stays as it is.
+
+        Raises:
+            DeployError: There is no such run.
+        """
         self._deployer.cancel(self.handle)
 
     @edge
     def delete(self) -> None:
-        """Remove it and everything that was made for it."""
+        """Stop it, and remove it and everything that was made for it; one that is gone already stays gone."""
         self._deployer.delete(self.handle)
         state.forget(str(self.handle))
 
@@ -197,6 +256,7 @@ class Job:
 
     def __await__(self) -> Generator[Any, None, Any]:
         async def result() -> Any:
+            __tracebackhide__ = True
             if not self._complete:
                 async for _ in self:
                     pass
@@ -206,7 +266,7 @@ class Job:
         return result().__await__()
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        return asynchronously(lambda: self.beats(None), self._left)
+        return asynchronously(lambda: self.beats(QUIET), self._left)
 
     def __repr__(self) -> str:
         step = self._view.steps[-1:]
@@ -242,7 +302,7 @@ class Job:
         finally:
             beats.close()
         sink.close()
-        return Log(out.getvalue())
+        return Said(out.getvalue())
 
     def _drain(self, until: float | None) -> float | None:
         """Read it to its end, or until a time; return that time, or ``None`` if the run has ended by then."""
@@ -327,15 +387,6 @@ class Beats:
         if not self._view.over:
             job._view = fold(self._view, job._deployer.status(job.handle))
         job._complete = job._view.status is not None and job._view.status.phase in FINAL
-
-
-class Log(str):
-    """Text that shows as itself where a cell displays it."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
 
 
 def bring(job: Job, said: Options, missed: Callable[[str], object] | None = None) -> None:

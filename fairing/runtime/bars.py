@@ -65,7 +65,7 @@ class _Displayed:
         text = self.format_meter(**{**said, "ncols": 80, "ascii": False})  # type: ignore[attr-defined]
         around = self.format_meter(**{**said, "bar_format": "{l_bar}\0{r_bar}"} if total else said)  # type: ignore[attr-defined]
         left, _, right = around.partition("\0")
-        attributes = f'value="{done}" max="{total}"' if total else ""
+        attributes = f'value="{done}" max="{total}"' if total else 'value="1"' if ended else ""  # without one it moves
         bar = f'<progress {attributes} style="width:16em;accent-color:{escape(colour)}"></progress>'
         left, right = escape(left.rstrip("|")), escape(right.lstrip("|"))
         html = f'<div style="{_AS_PRINTED}">{left} {bar} {right}</div>'

@@ -195,10 +195,20 @@ def _bring(wanted: list[str], names: dict[str, Any], before: dict[str, Any]) -> 
         if absent:
             raise NameError(f"name {absent[0]!r} is to be brought back, and the cell did not set it")
         brought = {name: names[name] for name in wanted}
-    left = [f"{name} ({type(value).__name__})" for name, value in assigned.items() if name not in brought]
+    left = [f"{name} ({_kind(value)})" for name, value in assigned.items() if name not in brought and _own(value)]
     if left:
         print(f"Not brought back: {', '.join(left)}.")  # noqa: T201 - the cell's last line
     return brought
+
+
+def _own(value: Any) -> bool:
+    """Say whether a value is the cell's own; a class or a function of a module was imported."""
+    named = isinstance(value, type | types.FunctionType | types.BuiltinFunctionType)
+    return not named or value.__module__ in {"__main__", None}
+
+
+def _kind(value: Any) -> str:
+    return "class" if isinstance(value, type) else type(value).__name__
 
 
 def _travels(value: Any) -> bool:

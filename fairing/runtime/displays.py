@@ -14,6 +14,7 @@ from fairing.runtime import imports
 from fairing.runtime.tell import Teller
 
 _teller: list[Teller] = []
+"""The way out of this process, as ``sys.stdout`` is one; none in a spawned worker, where nobody listens."""
 
 
 class DisplayHandle:
@@ -59,6 +60,7 @@ def display(
     display_id: str | bool | None = None,
     raw: bool = False,
     clear: bool = False,
+    update: bool = False,
     **_: Any,
 ) -> DisplayHandle | None:
     """Display values, richly where they can be.
@@ -72,16 +74,22 @@ def display(
         display_id: A name under which it can be updated; ``True`` makes one.
         raw: Whether the values are MIME bundles already.
         clear: Whether what was shown before is cleared.
+        update: Whether to put them where another was displayed under this id.
 
     Returns:
         A handle for updates, where there is a ``display_id``.
+
+    Raises:
+        TypeError: It is an update, and no ``display_id`` says of what.
     """
     name = (transient or {}).get("display_id") if display_id is None else display_id
     handle = None if name is None else DisplayHandle(name if isinstance(name, str) else None)
+    if update and handle is None:
+        raise TypeError("display_id required for update_display")  # in IPython's words
     if clear:
         clear_output(wait=True)
     for obj in objs:
-        _display(obj, handle, False, raw, include, exclude, metadata)
+        _display(obj, handle, update, raw, include, exclude, metadata)
     return handle
 
 

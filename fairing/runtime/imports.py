@@ -8,8 +8,6 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-_after: dict[str, list[Callable[[Any], None]]] = {}
-
 
 def after(name: str, do: Callable[[Any], None]) -> None:
     """Call ``do`` with the module when it has been imported; at once, if it has been.
@@ -21,20 +19,28 @@ def after(name: str, do: Callable[[Any], None]) -> None:
     if name in sys.modules:
         do(sys.modules[name])
         return
-    if not _after:
-        sys.meta_path.insert(0, _Finder())  # not of importlib.abc, which imports half the library
-    _after.setdefault(name, []).append(do)
+    finder = next((each for each in sys.meta_path if isinstance(each, _Finder)), None)
+    if finder is None:
+        finder = _Finder()
+        sys.meta_path.insert(0, finder)
+    finder.waiting.setdefault(name, []).append(do)
 
 
 class _Finder:
-    """Finds nothing itself: it lets the others find a module that is waited for, and wraps its loader."""
+    """Finds nothing itself: it lets the others find a module that is waited for, and wraps its loader.
+
+    It is none of importlib.abc's, which imports half the library.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, list[Callable[[Any], None]]] = {}
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name not in _after:
+        todo = self.waiting.pop(name, None)
+        if todo is None:
             return None
-        todo = _after.pop(name)
         for finder in sys.meta_path:
             find = getattr(finder, "find_spec", None)
             spec = find(name, path, target) if find is not None and finder is not self else None
@@ -42,7 +48,7 @@ class _Finder:
                 if spec.loader is not None and hasattr(spec.loader, "exec_module"):
                     spec.loader = _Loader(spec.loader, todo)
                 return spec  # type: ignore[no-any-return]
-        _after[name] = todo  # it may be imported later, when it can be found
+        self.waiting[name] = todo  # it may be imported later, when it can be found
         return None
 
 

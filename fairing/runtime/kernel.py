@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import nbformat
+import zmq
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async
@@ -173,6 +174,9 @@ class Client(NotebookClient):  # type: ignore[misc]  # nbclient's types are not 
             self._draw()
             raise
         finally:
+            # An output widget is answered past the loop that waits for the cell's reply on that socket, which may then
+            # lie there unseen; asking the socket for its events wakes who waits.
+            self.kc.shell_channel.socket.get(zmq.EVENTS)
             if msg["msg_type"] == "comm_msg" and self._shown:
                 self._changed.add(msg["content"]["comm_id"])
                 if time.monotonic() - self._drawn >= REDRAW:

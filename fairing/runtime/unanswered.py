@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import os
 import sys
+from types import TracebackType
 from typing import Any, NoReturn
 
 from fairing.runtime import imports
@@ -31,6 +32,18 @@ def refuse_in(kernel: Any) -> None:
     sys.breakpointhook = _breakpoint
     imports.after("pdb", _no_debugger)
     imports.after("IPython.core.debugger", _no_debugger)
+    shown = kernel.shell.InteractiveTB
+
+    def without_ours(kind: Any, error: BaseException, trace: TracebackType | None, *more: Any, **options: Any) -> Any:
+        """IPython shows the frame that raises, also where it is to be hidden."""
+        last, before = trace, None
+        while last is not None and last.tb_next is not None:
+            last, before = last.tb_next, last
+        if before is not None and last is not None and last.tb_frame.f_globals.get("__name__") == __name__:
+            before.tb_next = None
+        return structured(kind, error, trace, *more, **options)
+
+    structured, shown.structured_traceback = shown.structured_traceback, without_ours
 
 
 def _input(prompt: object = "", /) -> NoReturn:

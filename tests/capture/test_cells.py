@@ -135,8 +135,9 @@ def test_another_kernel_gives_the_same_bytes(kernel, tmp_path):
 
     cell = (
         "import math\nDEPTH = 3\n"
+        "class Model:\n    def knows(self, kind): return kind in {'tree', 'forest', 'ridge', 'lasso'}\n"
         "def helper(x): return math.floor(x) + DEPTH\n"
-        "def same(x):\n    import json\n    return json.dumps(helper(x))\n"
+        "def same(x):\n    import json\n    return json.dumps(helper(x)), Model().knows('tree')\n"
     )
     ask = "__import__('fairing.capture.function').capture.function.capture(same, (1.5,)).bundle.entry.sha256"
     kernel(cell)
@@ -147,6 +148,15 @@ def test_another_kernel_gives_the_same_bytes(kernel, tmp_path):
         assert other.value(ask) == kernel.value(ask)
     finally:
         other.close()
+
+
+def test_classes_that_are_alike_stay_apart(kernel):
+    kernel(
+        "def made(depth):\n    class Model:\n        def of(self): return depth\n    return Model\n"
+        "one, two = made(1), made(2)\n"
+        "def ask(): return one, two, one().of(), two().of()"
+    )
+    assert kernel.value("fairing.train(ask) == (one, two, 1, 2)") == "True"
 
 
 def test_what_ipython_puts_among_the_names_does_not_travel(kernel):

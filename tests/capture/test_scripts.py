@@ -9,10 +9,17 @@ import pytest
 PROGRAM = """\
 import fairing
 
+class Model:
+    kinds = ("tree", "forest")
+
+    def knows(self, kind):
+        return kind in {"tree", "forest", "ridge", "lasso"}
+
 def fit(depth):
     raise KeyError(depth)
 
 def train(depth=8):
+    Model().knows("tree")
     return [fit(each) for each in (depth, depth + 1)]
 
 if __name__ == "__main__":
@@ -47,5 +54,5 @@ def test_the_same_script_in_two_folders_is_the_same_image(script, tmp_path):
 def test_a_traceback_shows_the_lines_of_a_script_by_their_place_in_its_project(script):
     path = script("one")
     shown = run(path, path.parent).stderr
-    assert 'File "scripts/train.py", line 4, in fit\n    raise KeyError(depth)\n' in shown
-    assert f'File "{path}", line 11, in <module>\n    fairing.train(train)\n' in shown
+    assert 'File "scripts/train.py", line 10, in fit\n    raise KeyError(depth)\n' in shown
+    assert f'File "{path}", line 18, in <module>\n    fairing.train(train)\n' in shown

@@ -169,10 +169,11 @@ def test_deleting_a_run_that_is_not_there_says_so(fairing):
 
 
 def test_preview_build_images_and_prune_answer(fairing):
+    assert fairing("images", FAIRING_HOME=str(fairing.folder / "home")).stdout == "no images\n"
     (fairing.folder / "train.py").write_text("print('x')\n")
     assert "train.py" in fairing("preview", "train.py").stdout
-    digest = re.search(r"sha256:\w{64}", fairing("build", "train.py").stdout)[0]
-    assert digest in fairing("images").stdout
+    digest = re.search(r"sha256:(\w{64})", fairing("build", "train.py").stdout)[1]
+    assert re.search(rf"(?m)  train-{digest[:12]}$", fairing("images").stdout)
     assert "Would remove 0 images" in fairing("prune", "--dry-run", "--older-than", "1e9").stdout
     assert "Removed 0 images" in fairing("prune").stdout
     assert re.search(r"used lately stays?: older_than=0", fairing("prune", "--keep", "0").stdout)

@@ -39,6 +39,15 @@ def test_links_between_documents_lead_somewhere():
     assert not broken
 
 
+def test_every_name_of_ours_that_a_text_says_is_there():
+    """A module that moved is found by nobody who reads its old name."""
+    sources = [path for folder in ("fairing", "builders", "deployers") for path in (ROOT / folder).rglob("*.py")]
+    files = {"fairing.toml", *re.findall(r'entry-points\."([\w.]+)"', (ROOT / "pyproject.toml").read_text())}
+    for page in [*PAGES, *sources]:
+        for name in set(re.findall(r"`(fairing(?:_\w+)?(?:\.\w+)+)", page.read_text())) - files:
+            assert pkgutil.resolve_name(name) is not None, (page, name)
+
+
 def test_the_examples_in_docstrings_are_true():
     failed = 0
     for module in pkgutil.walk_packages(fairing.__path__, "fairing."):

@@ -81,7 +81,7 @@ def test_preview_build_images_prune_and_doctor_answer(run):
     assert run("%fairing preview train").entry == "train"
     digest = str(run("%fairing build train"))
     assert digest.startswith("sha256:")
-    assert digest in repr(run("%fairing images"))
+    assert f"train-{digest.removeprefix('sha256:')[:12]}" in repr(run("%fairing images"))
     assert "Would remove" in repr(run("%fairing prune --dry-run --keep 5"))
     assert run("%fairing doctor").good
 
@@ -122,6 +122,7 @@ def test_help_is_shown_in_the_cell(run):
         ("%%fairing run\npass", "Write %fairing run"),
         ("%%fairing --gpu 1\npass", "Did you mean '--gpus'"),
         ("%%fairing more\npass", "'more' is too much"),
+        ("%%fairing -o a b\npass", "'b' is too much. Names are one word: -o a,b."),
     ],
 )
 def test_a_wrong_line_is_refused_in_one_sentence(run, line, says):
@@ -163,6 +164,12 @@ def test_a_cell_runs_elsewhere_with_what_it_reads_and_brings_back_what_is_asked(
 def test_a_cell_can_be_started_and_gone_on_from(run):
     job = run("%%fairing --submit -o a\na = 3")
     assert job.result() == {"a": 3}
+
+
+def test_what_a_cell_imports_is_not_said_to_be_left_there(run):
+    with capture_output() as shown:
+        run("%%fairing\nfrom pathlib import Path\nfrom math import sqrt\nclass Mine: pass\nroot = sqrt(4)")
+    assert "Not brought back: Mine (class), root (float).\n" in shown.stdout
 
 
 def test_what_cannot_be_brought_back_is_named(run):

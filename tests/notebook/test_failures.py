@@ -135,3 +135,12 @@ def test_a_home_with_a_long_path_has_room_for_the_kernels_sockets(write_notebook
     monkeypatch.setenv("FAIRING_HOME", str(tmp_path / ("long" * 30)))
     executed = fairing.run_notebook(write_notebook("1 + 1"))
     assert executed.notebook.cells[0].outputs[0]["data"]["text/plain"] == "2"
+
+
+@pytest.mark.parametrize("asks", ["input('name?')", "breakpoint()", "import getpass; getpass.getpass()"])
+def test_a_question_that_nobody_answers_ends_in_the_person_s_own_line(fails, asks):
+    _, written = fails(f"def ask():\n    {asks}\nask()")
+    (error,) = written.cells[0].outputs
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error["traceback"]))
+    assert "nobody to answer it" in shown and "ask()" in shown
+    assert "unanswered" not in shown and "raise " not in shown

@@ -1,11 +1,14 @@
 """Inside a run, the verbs do in place what they would start elsewhere."""
 
 import asyncio
+import os
 import pickle
+import re
 
 import pytest
 
 import fairing
+from fairing.errors import CellFailed, PluginError
 
 
 def test_train_and_submit_inside_a_run_call_in_place_and_return_the_same_types():
@@ -63,22 +66,60 @@ async def _awaited(job):
     return await job
 
 
-def test_inside_a_run_there_are_no_runs_to_list_and_what_cannot_be_done_there_is_said():
+def test_a_run_that_is_attached_to_from_inside_a_run_gives_its_value():
+    job = fairing.submit(pow, (2, 3))
+    handle = str(job.handle)
+
     def nested():
         import fairing
 
-        try:
-            fairing.attach("local://some-run")
-        except fairing.FairingError as error:
-            return list(fairing.jobs()), str(error)
+        return fairing.attach(handle).result()
 
-    listed, said = fairing.train(nested)
-    assert listed == []
-    assert "This is a run" in said
+    assert fairing.train(nested) == job.result() == 8
 
 
-def test_a_target_named_explicitly_starts_a_run_of_its_own(monkeypatch):
-    import os
+@pytest.mark.parametrize(
+    "call",
+    [
+        "fairing.train(bad)",
+        "fairing.submit(bad).result()",
+        "await fairing.submit(bad)",
+        "fairing.remote(bad).remote()",
+        "%%fairing\nbad()",
+        "%fairing run bad",
+    ],
+)
+def test_the_traceback_of_what_is_called_in_place_shows_the_persons_own_lines_alone(write_notebook, call):
+    path = write_notebook("import fairing\n%load_ext fairing\ndef bad():\n    raise KeyError('gone')", call)
+    with pytest.raises(CellFailed) as raised:
+        fairing.run_notebook(path)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(raised.value.traceback))
+    assert "raise KeyError('gone')" in shown and "bad" in shown
+    assert ".py" not in shown
 
-    monkeypatch.setenv("FAIRING_RUN", "some-run")
-    assert fairing.train(os.getpid, target="local") != os.getpid()
+
+def test_a_run_starts_another_where_its_code_names_a_target(capsys):
+    def inner(depth):
+        return depth * 2, os.environ["FAIRING_RUN"]
+
+    def outer():
+        import fairing
+
+        return fairing.train(inner, (4,), target="local"), os.environ["FAIRING_RUN"]
+
+    (value, name), mine = fairing.train(outer)
+    assert value == 8
+    assert name.startswith("inner-") and mine.startswith("outer-")
+    assert "no longer there" not in capsys.readouterr().err
+
+
+def test_a_run_whose_code_was_not_seen_to_name_a_target_says_what_to_take_along():
+    def outer():
+        import importlib
+
+        ours = importlib.import_module("fairing")
+        return ours.train(pow, (2, 3), target="local")
+
+    with pytest.raises(PluginError, match=r"is not here\. .* requirements=\['fairing'\]"):
+        fairing.train(outer)
+    assert fairing.train(outer, requirements=["fairing"]) == 8

@@ -199,3 +199,14 @@ def test_parameters_lie_in_no_layer(ran):
     assert b"987654" in captured.inputs[0].read()
     again, _, _ = start.take_notebook(source, {"depth": 21}, {"include": ["data"]})
     assert again.bundle.files == captured.bundle.files
+
+
+def test_cells_that_print_into_an_output_widget_end(write_notebook):
+    path = write_notebook(
+        "from ipywidgets import Output\nout = Output()\ndisplay(out)",
+        *["with out:\n    print('inside')"] * 5,
+        "print('end')",
+    )
+    executed = fairing.run_notebook(path, timeout=60)
+    assert text(executed.notebook.cells[-1]) == "end\n"
+    assert executed.notebook.cells[0].outputs[0]["data"]["text/plain"] == "inside\n" * 5

@@ -137,14 +137,21 @@ def test_awaiting_a_job_and_iterating_over_its_events_work_in_a_cell(kernel):
     assert cell.text == "hi\n"
 
 
+INTERRUPT_WHEN_IT_FOLLOWS = """import signal, threading
+def watch(before=set(threading.enumerate())):
+    while not any(each.name.startswith("fairing-follow") for each in set(threading.enumerate()) - before):
+        threading.Event().wait(0.01)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+threading.Thread(target=watch).start()
+"""
+
+
 @pytest.mark.parametrize(
     "wait", ["job.result()", "[each.wait() for each in [job]]", "await job", "async for each in job: print('!')"]
 )
 def test_an_interrupt_while_a_job_is_waited_for_says_that_it_goes_on_and_shows_no_frame_of_ours(kernel, wait):
     kernel.run("def f():\n    import time\n    time.sleep(60)\njob = fairing.submit(f)")
-    cell = kernel.send(f"print('waiting', flush=True)\n{wait}")
-    kernel.until(lambda: "waiting" in cell.text)
-    kernel.interrupt()
+    cell = kernel.send(INTERRUPT_WHEN_IT_FOLLOWS + wait)
     kernel.until(lambda: cell.reply is not None)
     shown = "\n".join(cell.error["traceback"])
     assert "The run goes on: fairing.attach(" in shown and "fairing/" not in shown
@@ -161,3 +168,10 @@ def test_a_status_an_image_and_images_are_shown_in_words(kernel):
         r"(?m)^ *[\d.]+ .?B  20\d\d-\d\d-\d\d \d\d:\d\d  f-\w+$",
         kernel.run("fairing.images()").displays[-1]["text/plain"],
     )
+
+
+def test_a_run_that_is_attached_to_has_one_card_which_says_its_handle_once(kernel):
+    kernel.run("def f():\n    print('hello')\njob = fairing.submit(f)\njob.wait()")
+    cell = kernel.run("%load_ext fairing\n%fairing attach {job.handle}")
+    (card,) = cell.cards
+    assert card["text/plain"].count("local://") == 1 and cell.text == "hello\n"

@@ -17,6 +17,18 @@ def test_displays_come_in_order_with_text_and_updates_reach_them(kernel):
     assert kinds == ["before\n", "two", "after\n"]
 
 
+def test_a_display_that_updates_another_takes_its_place(kernel):
+    cell = kernel.run(
+        "def f():\n    from IPython.display import ProgressBar\n    display('one', display_id='same')\n"
+        "    print('between')\n    display('two', display_id='same', update=True)\n    list(ProgressBar(3))\n"
+        "    try:\n        display('three', update=True)\n    except TypeError as error:\n        print(error)\n"
+        "fairing.train(f)"
+    )
+    two, between, bar, refused = [output.get("text") or output["data"]["text/plain"] for output in cell.outputs[1:]]
+    assert (two, between, refused) == ("'two'", "between\n", "display_id required for update_display\n")
+    assert bar.endswith("3/3")
+
+
 def test_clearing_clears_the_output_and_keeps_the_card(kernel):
     cell = kernel.run(
         "def f():\n    from IPython.display import clear_output\n    print('old')\n"
@@ -86,3 +98,8 @@ def test_a_figure_that_comes_back_is_drawn_where_it_is_shown(kernel):
 def test_a_bar_has_the_size_of_printed_text(kernel):
     cell = kernel.run("def f():\n    from tqdm.notebook import tqdm\n    list(tqdm([1]))\nfairing.train(f)")
     assert "font-size:var(--jp-code-font-size,13px)" in cell.displays[-1]["text/html"]
+
+
+def test_a_bar_without_a_total_stands_still_at_its_end(kernel):
+    cell = kernel.run("def f():\n    from tqdm.notebook import tqdm\n    list(tqdm(iter([1])))\nfairing.train(f)")
+    assert '<progress value="1" ' in cell.displays[-1]["text/html"] and "1it" in cell.displays[-1]["text/html"]

@@ -116,7 +116,10 @@ def test_a_file_that_is_not_there_is_refused(name, tmp_path):
     [
         ("[dependency-groups]\ntrain = []\n", "no group 'trian'. Did you mean 'train'"),
         ("", "no group 'trian'. It has none"),
-        ("[dependency-groups]\ntrian = [{include-group = 'b'}]\nb = [{include-group = 'trian'}]\n", "includes itself"),
+        (
+            "[dependency-groups]\ntrian = [{include-group = 'b'}]\nb = [{include-group = 'trian'}]\n",
+            "includes itself. trian includes b includes trian. Take one",
+        ),
         (
             "[dependency-groups]\ntrian = ['pandas=2']\n",
             "'pandas=2' is not a requirement (pyproject.toml, group trian)",

@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.conftest import needs
 
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
 
 @contextmanager
 def registry(folder, tls=None, auth=None, port=None, address="127.0.0.1"):
@@ -322,11 +324,21 @@ def image(*contents, **config):
 
     manifest = {
         "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "mediaType": MANIFEST,
         "config": described(settings, "config.v1+json"),
         "layers": [described(layer, "layer.v1.tar+gzip") for layer in layers],
     }
     return [*layers, settings], json.dumps(manifest).encode()
+
+
+def push(transfer, name, *contents, **config):
+    """Push an image of these layers' bytes; return its reference, its layers and its manifest."""
+    from fairing.oci.reference import parse
+
+    blobs, manifest = image(*contents, **config)
+    target = parse(name)
+    assert transfer.push(target, blobs, manifest, MANIFEST).startswith("sha256:")
+    return target, blobs, manifest
 
 
 def stored(host, repository, version):
@@ -335,9 +347,7 @@ def stored(host, repository, version):
     def get(path):
         there = http.client.HTTPConnection(host)
         try:
-            there.request(
-                "GET", f"/v2/{repository}/{path}", headers={"Accept": "application/vnd.oci.image.manifest.v1+json"}
-            )
+            there.request("GET", f"/v2/{repository}/{path}", headers={"Accept": MANIFEST})
             answer = there.getresponse()
             data = answer.read()
             return data if answer.status == 200 else None

@@ -13,8 +13,8 @@ from fairing.oci.connection import Clock, Settings
 from fairing.oci.reference import parse
 from fairing.oci.transfer import Transfer
 from tests.registry import servers
+from tests.registry.servers import MANIFEST
 
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 SCHEDULES = st.lists(st.sampled_from([None, *servers.FAULTS]), max_size=24)
 TRIES = settings(max_examples=120, database=None)
 numbers = itertools.count()

@@ -1,4 +1,6 @@
 # ruff: noqa: N802, SIM117, RUF043 - http.server's names; what is set up and what is expected; sentences
+"""Images that go to registries and come from them, over connections that may fail."""
+
 from __future__ import annotations
 
 import gzip
@@ -8,40 +10,27 @@ import subprocess
 import threading
 from contextlib import closing
 from dataclasses import replace
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from fairing.errors import ConfigError, RegistryError
-from fairing.oci.authorization import Authorization, challenges
 from fairing.oci.blob import Blob
 from fairing.oci.connection import Clock, Settings, proxy_for
-from fairing.oci.credentials import Credentials
-from fairing.oci.http import Answer, Request
 from fairing.oci.reference import Reference, parse
 from fairing.oci.registry import DOCKER_MANIFEST, Registry
 from fairing.oci.transfer import Transfer, choose
 from tests.conftest import needs
 from tests.registry import servers
+from tests.registry.servers import MANIFEST
 
 pytestmark = pytest.mark.usefixtures("nobody")
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
-ME = Credentials("me", "secret")
-HTPASSWD = "me:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
-
-
-def push(transfer, name, *contents, **config):
-    blobs, manifest = servers.image(*contents, **config)
-    target = parse(name)
-    assert transfer.push(target, blobs, manifest, MANIFEST).startswith("sha256:")
-    return target, blobs, manifest
 
 
 def test_an_image_arrives_as_it_was_and_skopeo_agrees(plain, tmp_path):
     skopeo = needs("skopeo")
     with Transfer() as transfer:
-        _, _, manifest = push(
+        _, _, manifest = servers.push(
             transfer, f"{plain}/team/whole:1", gzip.compress(b"one" * 1000), gzip.compress(os.urandom(3 << 20))
         )
     assert servers.stored(plain, "team/whole", "1") == manifest
@@ -54,7 +43,7 @@ def test_an_image_arrives_as_it_was_and_skopeo_agrees(plain, tmp_path):
 def test_a_new_layer_on_a_known_base_takes_five_requests(plain):
     with servers.faulty(plain) as proxy, Transfer() as transfer:
         name = f"127.0.0.1:{proxy.server_port}/team/loop"
-        _, blobs, _ = push(transfer, f"{name}:1", b"base", b"code 1")
+        _, blobs, _ = servers.push(transfer, f"{name}:1", b"base", b"code 1")
         after, manifest = servers.image(b"base", b"code 2")
         believed = [replace(blob, known=blob.digest == blobs[0].digest) for blob in after]
         proxy.seen.clear()
@@ -65,7 +54,7 @@ def test_a_new_layer_on_a_known_base_takes_five_requests(plain):
 
 def test_nothing_but_the_manifest_moves_when_all_is_known(plain):
     with servers.faulty(plain) as proxy, Transfer() as transfer:
-        target, blobs, manifest = push(transfer, f"127.0.0.1:{proxy.server_port}/team/same:1", b"base")
+        target, blobs, manifest = servers.push(transfer, f"127.0.0.1:{proxy.server_port}/team/same:1", b"base")
         proxy.seen.clear()
         transfer.push(target, [replace(blob, known=True) for blob in blobs], manifest, MANIFEST)
         assert [command for command, _ in proxy.seen] == ["PUT"]
@@ -91,7 +80,7 @@ def test_a_layer_of_another_repository_is_mounted_and_not_sent(plain):
 def test_a_large_layer_goes_in_parts(plain):
     content = os.urandom(2_500_000)
     with servers.faulty(plain) as proxy, Transfer(Settings(chunk=1_000_000)) as transfer:
-        _, _, manifest = push(transfer, f"127.0.0.1:{proxy.server_port}/team/parts:1", content)
+        _, _, manifest = servers.push(transfer, f"127.0.0.1:{proxy.server_port}/team/parts:1", content)
         assert [command for command, _ in proxy.seen].count("PATCH") == 3
     assert servers.stored(plain, "team/parts", "1") == manifest
 
@@ -169,7 +158,7 @@ def test_an_image_that_is_not_there_is_said_in_words(plain):
 def two_platforms(transfer, name):
     entries = []
     for machine in ("arm64", "amd64"):
-        target, _, manifest = push(transfer, f"{name}:{machine}", machine.encode() * 9, architecture=machine)
+        target, _, manifest = servers.push(transfer, f"{name}:{machine}", machine.encode() * 9, architecture=machine)
         digest = transfer.registry(target.registry).manifest(target.repository, machine).digest
         platform = {"os": "linux", "architecture": machine}
         entries.append({"mediaType": MANIFEST, "digest": digest, "size": len(manifest), "platform": platform})
@@ -213,62 +202,6 @@ def test_dockers_media_types_are_kept(plain):
     assert (base.manifest.media_type, base.manifest.data) == (DOCKER_MANIFEST, data)
 
 
-def test_name_and_password_are_told_to_a_registry_that_asks(tmp_path):
-    (tmp_path / "htpasswd").write_text(HTPASSWD)
-    auth = {"htpasswd": {"realm": "here", "path": str(tmp_path / "htpasswd")}}
-    with servers.registry(tmp_path, auth=auth) as host:
-        with Transfer(Settings(credentials={host: ME})) as transfer:
-            push(transfer, f"{host}/team/mine:1", b"mine")
-            assert transfer.registry(host).tags("team/mine") == ["1"]
-        with Transfer() as transfer, pytest.raises(RegistryError, match="wants to know who you are.*docker login"):
-            transfer.registry(host).tags("team/mine")
-        wrong = Settings(credentials={host: Credentials("me", "marked-wrong")})
-        with Transfer(wrong) as transfer, pytest.raises(RegistryError, match="does not accept who you are") as caught:
-            transfer.registry(host).tags("team/mine")
-        assert "marked" not in str(caught.value) + repr(wrong)
-
-
-@pytest.mark.parametrize("who", [ME, Credentials(identity="refresh")], ids=["password", "identity"])
-def test_a_token_is_fetched_once_for_all_threads(tmp_path, who):
-    with servers.with_tokens(tmp_path) as (host, tokens), Transfer(Settings(credentials={host: who})) as transfer:
-        push(transfer, f"{host}/team/tokens:1", b"one", b"two", b"three")
-        assert transfer.registry(host).tags("team/tokens") == ["1"]
-        # One for the looks, one for the uploads: no thread fetches what another has.
-        kinds = [" ".join(asked["scope"]) for _, asked in tokens.asked]
-        assert kinds == ["repository:team/tokens:pull", "repository:team/tokens:pull,push"]
-
-
-def test_a_mount_asks_for_both_repositories(tmp_path):
-    with servers.with_tokens(tmp_path) as (host, tokens), Transfer(Settings(credentials={host: ME})) as transfer:
-        _, blobs, manifest = push(transfer, f"{host}/team/a:1", b"shared")
-        mounted = [replace(blob, sources=("team/a",), known=False) for blob in blobs]
-        transfer.push(parse(f"{host}/team/b:1"), mounted, manifest, MANIFEST)
-        assert any(
-            {"repository:team/b:pull,push", "repository:team/a:pull"} <= set(each["scope"]) for _, each in tokens.asked
-        )
-
-
-def test_a_token_that_is_refused_in_the_middle_is_fetched_anew(tmp_path):
-    with servers.with_tokens(tmp_path) as (host, tokens), servers.faulty(host) as proxy:
-        proxy.challenge = f'Bearer realm="http://127.0.0.1:{tokens.server_port}/token",service="registry"'
-        name = f"127.0.0.1:{proxy.server_port}"
-        blob = Blob.of(os.urandom(2000))
-        with closing(Registry(name, Settings(credentials={name: ME}, chunk=500))) as registry:
-            registry.upload("team/first", Blob.of(b"x"))
-            proxy.faults[:] = [None, None, None, None, "unauthorized"]
-            registry.upload("team/middle", blob)
-            assert "unauthorized" in proxy.made
-            assert b"".join(registry.blob("team/middle", blob.digest, blob.size)) == blob.open(0)[0]
-
-
-def test_a_token_server_that_refuses_is_named(tmp_path):
-    wrong = Credentials("me", "marked-wrong")
-    with servers.with_tokens(tmp_path) as (host, tokens), Transfer(Settings(credentials={host: wrong})) as transfer:
-        with pytest.raises(RegistryError, match=f"127.0.0.1:{tokens.server_port} gives no token") as caught:
-            push(transfer, f"{host}/team/refused:1", b"x")
-        assert "marked" not in str(caught.value)
-
-
 def test_a_registry_with_its_own_authority_is_trusted_when_that_is_named(authority, tmp_path):
     with (
         servers.registry(tmp_path, tls=authority) as host,
@@ -278,7 +211,7 @@ def test_a_registry_with_its_own_authority_is_trusted_when_that_is_named(authori
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("HTTPS_PROXY", proxy)
             with Transfer(Settings(ca=str(authority / "ca.pem"))) as transfer:
-                push(transfer, f"{name}/team/secure:1", b"secure" * 50_000)
+                servers.push(transfer, f"{name}/team/secure:1", b"secure" * 50_000)
                 assert transfer.registry(name).tags("team/secure") == ["1"]
             with (
                 Transfer() as transfer,
@@ -299,68 +232,6 @@ def test_proxies_are_as_the_environment_says(monkeypatch):
     assert proxy_for("http://ghcr.io/v2/") is None
     passed = ("r.corp.test", "r.corp.test:5000", "10.1.2.3:5000", "localhost:5000", "127.0.0.1")
     assert [proxy_for(f"https://{host}/v2/") for host in passed] == [None] * len(passed)
-
-
-class Store(servers.Quiet):
-    """A registry's front that sends every reader of a blob on to a store elsewhere, as clouds do."""
-
-    def do_GET(self):
-        self.server.headers.append(dict(self.headers))
-        if self.path.startswith("/v2/"):
-            return self.answer(307, Location=self.server.to)
-        return self.answer(200, self.server.content)
-
-
-def test_credentials_do_not_follow_to_a_blob_store():
-    content = b"far away"
-    blob = Blob.of(content)
-    with servers.serving(Store, headers=[], content=content) as store, servers.serving(Basic, headers=[]) as front:
-        front.to = f"http://127.0.0.1:{store.server_port}/signed?key=x"
-        host = f"127.0.0.1:{front.server_port}"
-        with closing(Registry(host, Settings(credentials={host: ME}))) as registry:
-            assert b"".join(registry.blob("team/x", blob.digest, blob.size)) == content
-        assert "Authorization" in front.headers[-1]
-        assert "Authorization" not in store.headers[-1]
-
-
-class Basic(Store):
-    def do_GET(self):
-        if "Authorization" not in self.headers:
-            return self.answer(401, WWW_Authenticate='Basic realm="x"')
-        return super().do_GET()
-
-
-@pytest.mark.parametrize("location", ["http://store.test/x", "ftp://store.test/x"])
-def test_no_redirect_leads_out_of_what_may_be_plain(location):
-    with servers.serving(Store, headers=[], to=location) as front:
-        with (
-            closing(Registry(f"127.0.0.1:{front.server_port}")) as registry,
-            pytest.raises(RegistryError, match="sends on to"),
-        ):
-            list(registry.blob("team/x", Blob.of(b"x").digest))
-
-
-class Challenge(servers.Quiet):
-    def do_GET(self):
-        self.answer(401, WWW_Authenticate=f'Bearer realm="{self.server.realm}",service="x"')
-
-
-def test_a_password_is_not_sent_over_plain_http_elsewhere():
-    with servers.serving(Challenge, realm="http://tokens.test/token") as front:
-        host = f"127.0.0.1:{front.server_port}"
-        with closing(Registry(host, Settings(credentials={host: ME}))) as registry:
-            with pytest.raises(RegistryError, match="plain HTTP, and anybody on the way could read a password"):
-                registry.tags("team/x")
-
-
-def test_challenges_are_read_as_servers_write_them():
-    bearer = 'Bearer realm="https://t/x?y=1",service=s,scope="repository:a/b:pull,push repository:c:pull"'
-    assert challenges(f'Basic realm="a, b", {bearer}') == {
-        "basic": {"realm": "a, b"},
-        "bearer": {"realm": "https://t/x?y=1", "service": "s", "scope": "repository:a/b:pull,push repository:c:pull"},
-    }
-    assert challenges("Basic") == {"basic": {}}
-    assert challenges("") == {}
 
 
 def test_a_host_that_speaks_no_https_is_said_in_words(plain, monkeypatch):
@@ -426,14 +297,3 @@ def test_an_index_without_platforms_says_so():
     data = json.dumps({"schemaVersion": 2, "manifests": [{"digest": "x"}]}).encode()
     with pytest.raises(RegistryError, match="no platform that it names"):
         choose(Document(INDEX, data, "x"), "linux/amd64", "name")
-
-
-def test_a_scope_is_asked_once_in_whatever_order_its_actions_are_written():
-    asked = 'Bearer realm="https://t.test/",scope="repository:a:push,pull repository:b:pull"'
-    flow = Authorization("r.test", lambda _: None, lambda: 0.0, lambda _: True).flow(
-        Request("GET", "https://r.test/v2/a/tags/list"), ["repository:a:pull,push"]
-    )
-    first = next(flow)
-    token = flow.send(Answer(401, {"WWW-Authenticate": asked}, first.url, None))
-    assert parse_qs(urlsplit(token.url).query)["scope"] == ["repository:a:pull,push", "repository:b:pull"]
-    flow.close()

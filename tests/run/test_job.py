@@ -1,7 +1,6 @@
 """A run by its handle: its logs, files and events, and waiting for it, also in an event loop."""
 
 import asyncio
-import sys
 import threading
 from pathlib import Path
 
@@ -31,6 +30,13 @@ def test_a_run_that_has_ended_gives_its_value_however_short_the_wait():
     job = fairing.submit(lambda: 6)
     job.wait()
     assert fairing.attach(str(job.handle)).result(timeout=0) == 6
+
+
+def test_an_option_that_following_does_not_know_is_refused_with_the_nearest():
+    job = fairing.submit(lambda: 6)
+    with pytest.raises(errors.ConfigError, match=r"no option 'trus'\. Did you mean 'trust'"):
+        job.follow(trus=True)
+    assert job.follow(trust=True) == 6
 
 
 def test_a_cancelled_job_keeps_its_log():
@@ -188,7 +194,7 @@ def test_events_come_in_order_in_an_event_loop_and_leaving_early_leaves_no_threa
 
     async def some():
         text = ""
-        events = aiter(job) if sys.version_info >= (3, 10) else job.__aiter__()
+        events = aiter(job)
         async for event in events:
             if isinstance(event, Text):
                 text += event.text

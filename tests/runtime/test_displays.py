@@ -4,36 +4,36 @@ import subprocess
 import sys
 from base64 import b64decode
 
+SHOWN = """
+import sys
+class Rich:
+    def _repr_html_(self): return "<b>rich</b>"
+    def _repr_png_(self): return b"\\x89PNG"
+    def _repr_latex_(self): return None
+    def _repr_markdown_(self): raise NotImplementedError
+    def __repr__(self): return "rich"
+class Bundle:
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/plain": "bundle", "application/json": {"a": 1}}, {"application/json": {"expanded": True}}
+class Own:
+    def _ipython_display_(self): print("displays itself")
+class Broken:
+    def _repr_html_(self): raise ValueError("broken repr")
+def main():
+    print("first")
+    display(Rich(), Bundle())
+    display(Own())
+    display(Broken())
+    handle = display("one", display_id=True)
+    handle.update("two")
+    display({"text/html": "<i>raw</i>"}, raw=True)
+    sys.displayhook(41 + 1)
+    assert "IPython" not in sys.modules
+"""
+
 
 def test_display_is_there_as_in_a_notebook_and_takes_what_ipython_takes(run):
-    done = run(
-        """
-        import sys
-        class Rich:
-            def _repr_html_(self): return "<b>rich</b>"
-            def _repr_png_(self): return b"\\x89PNG"
-            def _repr_latex_(self): return None
-            def _repr_markdown_(self): raise NotImplementedError
-            def __repr__(self): return "rich"
-        class Bundle:
-            def _repr_mimebundle_(self, include=None, exclude=None):
-                return {"text/plain": "bundle", "application/json": {"a": 1}}, {"application/json": {"expanded": True}}
-        class Own:
-            def _ipython_display_(self): print("displays itself")
-        class Broken:
-            def _repr_html_(self): raise ValueError("broken repr")
-        def main():
-            print("first")
-            display(Rich(), Bundle())
-            display(Own())
-            display(Broken())
-            handle = display("one", display_id=True)
-            handle.update("two")
-            display({"text/html": "<i>raw</i>"}, raw=True)
-            sys.displayhook(41 + 1)
-            assert "IPython" not in sys.modules
-        """
-    )
+    done = run(SHOWN)
     assert done.value is None
     rich, bundle, broken, one, two, raw, hook = done.all("display")
     assert rich["data"] == {"text/html": "<b>rich</b>", "image/png": "iVBORw==", "text/plain": "rich"}

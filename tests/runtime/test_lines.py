@@ -14,17 +14,12 @@ def terminal(text):
     cells, column, style, at = {}, 0, "", 0
     while at < len(text):
         if text[at] == "\x1b":
-            end = at + 2
-            while text[end] not in "mK":
-                end += 1
+            end = next(each for each in range(at + 2, len(text)) if text[each] in "mK")
             code = text[at : end + 1]
             if code.endswith("m"):
                 style = "" if code in {"\x1b[m", "\x1b[0m"} else style + code
             else:
-                what = code[2:-1] or "0"
-                for each in list(cells):
-                    if (what == "0" and each >= column) or (what == "1" and each <= column) or what == "2":
-                        del cells[each]
+                erase(cells, column, code[2:-1] or "0")
             at = end + 1
             continue
         if text[at] == "\r":
@@ -53,6 +48,13 @@ def terminal(text):
     while row and row[-1] == (" ", ""):
         row.pop()
     return row
+
+
+def erase(cells, column, what):
+    """Erase to the end of the line (0), to its beginning (1), or all of it (2)."""
+    for each in list(cells):
+        if (what == "0" and each >= column) or (what == "1" and each <= column) or what == "2":
+            del cells[each]
 
 
 TEXTS = ["\b\b\r", "a", "bc", "█▌", "é", "e\u0301", "世界", "🚀", "\r", "\r", "\r", " ", "xyz"]
