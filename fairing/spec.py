@@ -217,7 +217,7 @@ class BuiltImage:
         roots: Folders of the code layer that go on ``sys.path``.
         env: Its environment.
         data: Files of the code layer that also lie in the run's working folder.
-        mounts: Files that are not in it and that the deployer puts beside it: ``code.tar.gz``, ``fairing.zip``.
+        mounts: Files that are not in it and that the deployer puts beside it: ``code.tar.gz``, ``runtime.zip``.
     """
 
     digest: str

@@ -75,7 +75,7 @@ class InlineBuilder:
         there = probe.contents(connection.to(target), recipe.base)
         code = io.BytesIO()
         write(recipe.files, code, PLACES["code"])
-        mounts = (File("code.tar.gz", code.getvalue()), File("fairing.zip", _fairing()))
+        mounts = (File("code.tar.gz", code.getvalue()), File("runtime.zip", _fairing()))
         octets = sum(file.size() for file in mounts)
         if octets > MOST:
             raise BuildError(

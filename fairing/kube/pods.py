@@ -62,7 +62,7 @@ def template(name: str, image: BuiltImage, workload: Workload, group: Group, sec
 
 
 def _container(name: str, image: BuiltImage, workload: Workload, resources: Resources) -> dict[str, Any]:
-    zipped = [{"name": "PYTHONPATH", "value": f"{GIVEN}/fairing.zip"}] if image.mounts else []
+    zipped = [{"name": "PYTHONPATH", "value": f"{GIVEN}/runtime.zip"}] if image.mounts else []
     said = (*(image.env if image.mounts else ()), *workload.env)
     secret = [
         {"name": each, "valueFrom": {"secretKeyRef": {"name": name, "key": f"secret-{number}"}}}

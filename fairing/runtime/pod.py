@@ -3,7 +3,7 @@
     python -m fairing.runtime.pod
 
 What the client gave lies in ``GIVEN``, which is read alone: ``run.json``, ``key``, the inputs as an archive in pieces,
-and, where the image has no code of its own, ``code.tar.gz`` and fairing itself as ``fairing.zip``. ``OWN`` is a volume
+and, where the image has no code of its own, ``code.tar.gz`` and fairing itself as ``runtime.zip``. ``OWN`` is a volume
 that the pod has for itself and that outlives a restart of its container.
 """
 
