@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +22,10 @@ from fairing.spec import BuiltImage, Layer, Recipe, Target
 from fairing.words import size
 
 Say = Callable[[str], None]
+
+
+_NOW_AND_THEN = 3.0
+"""Seconds between two words on how far a push is."""
 
 
 class Made(NamedTuple):
@@ -125,7 +131,7 @@ class _Stored(NamedTuple):
 def _image(made: Made, *, named: bool, target: Target, say: Say) -> _Stored:
     recipe, base, layers = made
     to, kind = repository(target), base.base.manifest.media_type
-    whole = tuple(_written(layer, recipe, base) for layer in layers)
+    whole = tuple(_written(layer, recipe, base, say) for layer in layers)
     with store.using() as root:
         settings = layout.put(root, config.configuration(recipe, whole, base), config.config_type(base))
         digest, size = _document(root, config.manifest(recipe, whole, settings, base), kind)
@@ -194,11 +200,12 @@ def _same_python(recipe: Recipe, base: Pinned) -> None:
         )
 
 
-def _written(layer: Layer, recipe: Recipe, base: Pinned) -> Layer:
+def _written(layer: Layer, recipe: Recipe, base: Pinned, say: Say) -> Layer:
     """Return a layer with its blob: that of a folder is written when it is first pushed."""
     if layer.digest is not None:
         return layer
-    blob = packed(layer.kind, layer.key, recipe.python, base.facts.interpreter)
+    writing = partial(say, f"{layer.kind}: being packed")
+    blob = packed(layer.kind, layer.key, recipe.python, base.facts.interpreter, writing)
     return replace(layer, digest=blob.digest, diff_id=blob.diff_id, size=blob.size)
 
 
@@ -219,7 +226,7 @@ def _pushed(to: Reference, what: _Push, target: Target, say: Say) -> None:
     if seen:
         say(f"image: {called}, ready")
         return
-    with Transfer(rules.settings(target.registries)) as transfer:
+    with Transfer(rules.settings(target.registries), watch=_watch(to, say)) as transfer:
         inside = tuple(what.inside)
         if seen is None and transfer.registry(to.registry).has_manifest(to.repository, what.digest):
             done = "ready"
@@ -232,6 +239,19 @@ def _pushed(to: Reference, what: _Push, target: Target, say: Say) -> None:
             inside, done = (*inside, *(blob.digest for blob in blobs)), "new"
     known.note(to, what.digest, dict.fromkeys(inside), what.trees)
     say(f"image: {called}, {done}")
+
+
+def _watch(to: Reference, say: Say) -> Callable[[int], None]:
+    """Return what says now and then how far a push is."""
+    last = time.monotonic()
+
+    def watch(read: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _NOW_AND_THEN:
+            last = time.monotonic()
+            say(f"pushing to {to.registry}: {size(read)} sent")
+
+    return watch
 
 
 def _known(blob: Blob, there: frozenset[str], else_: bool | None) -> Blob:

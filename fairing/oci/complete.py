@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 
 from fairing.errors import BuildError
 from fairing.oci import config, folders, layout, store
-from fairing.spec import Layer, LayerKind
+from fairing.oci.layer import Link
+from fairing.spec import File, Layer, LayerKind
 
 _BELOW: tuple[LayerKind, ...] = ("dependencies", "fairing")
 
@@ -36,7 +38,9 @@ def complete(digest: str) -> str:
         return whole
 
 
-def packed(kind: LayerKind, key: str, python: str, interpreter: str = "python") -> Layer:
+def packed(
+    kind: LayerKind, key: str, python: str, interpreter: str = "python", writing: Callable[[], None] | None = None
+) -> Layer:
     """Return the layer of a folder, written unless it is there.
 
     Args:
@@ -44,6 +48,7 @@ def packed(kind: LayerKind, key: str, python: str, interpreter: str = "python") 
         key: The folder's name among the trees.
         python: The image's Python version: bytecode is added where it is this one's.
         interpreter: What the image's Python is called.
+        writing: Is called if it has to be written, which may take a while.
 
     Raises:
         BuildError: The folder is not there, or the disk is full.
@@ -56,5 +61,10 @@ def packed(kind: LayerKind, key: str, python: str, interpreter: str = "python") 
         named = f"{key}-{sys.implementation.cache_tag}" if same else key
         if kind == "dependencies":
             named += f"-{interpreter}"
-        made = store.put_entries(root, kind, named, lambda: folders.entries(folder, kind, same, interpreter))
-        return made.layer
+
+        def entries() -> Iterator[File | Link]:
+            if writing:
+                writing()
+            return folders.entries(folder, kind, same, interpreter)
+
+        return store.put_entries(root, kind, named, entries).layer

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
@@ -44,6 +44,7 @@ class Transfer:
         settings: How registries are spoken to.
         clock: The time.
         at_once: How many blobs move at once.
+        watch: Is called twice a second while blobs move, by whoever waits for them, with the bytes read so far.
 
     Example:
         with Transfer() as transfer:
@@ -51,12 +52,20 @@ class Transfer:
             transfer.copy(base.reference, parse("registry.test:5000/team/python:3.11"))
     """
 
-    def __init__(self, settings: Settings | None = None, clock: Clock | None = None, at_once: int = 4) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        clock: Clock | None = None,
+        at_once: int = 4,
+        watch: Callable[[int], None] | None = None,
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._registries: dict[str, Registry] = {}
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="fairing-transfer")
         self._closed = False
+        self._watch = watch
+        self._read = 0
 
     def registry(self, name: str) -> Registry:
         """Return the client of a registry; its connections and tokens serve all that is moved."""
@@ -82,7 +91,7 @@ class Transfer:
             RegistryError: It cannot be stored.
         """
         registry = self.registry(target.registry)
-        unique = list({blob.digest: blob for blob in blobs}.values())
+        unique = list({blob.digest: self._counted(blob) for blob in blobs}.values())
         version = target.tag or target.digest or f"sha256:{hashlib.sha256(manifest).hexdigest()}"
         self._all(partial(self._store, registry, target.repository, blob) for blob in unique if blob.known is not True)
         try:
@@ -180,6 +189,16 @@ class Transfer:
             if not layer.get("urls")
         ]
 
+    def _counted(self, blob: Blob) -> Blob:
+        """Return a blob that notes how much of it is read; what is read twice is sent twice."""
+
+        def read(offset: int) -> Iterator[bytes]:
+            for piece in blob.open(offset):
+                self._read += len(piece)  # of threads that count at once one may be lost: it is shown and no more
+                yield piece
+
+        return replace(blob, open=read) if self._watch else blob
+
     def _store(self, registry: Registry, repository: str, blob: Blob) -> None:
         if blob.known is None and registry.has_blob(repository, blob.digest):
             return
@@ -199,16 +218,26 @@ class Transfer:
             raise RegistryError("This transfer is closed.")
         futures = [self._threads.submit(task) for task in tasks]
         try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            left = set(futures)
+            while left:
+                done, left = wait(left, 0.5 if self._watch else None, FIRST_EXCEPTION)
+                if any(_failed(each) for each in done):
+                    break
+                if left and self._watch:
+                    self._watch(self._read)
         except BaseException:  # an interrupt of the cell
             self.close()
             raise
-        failed = [each for each in done if not each.cancelled() and each.exception()]
+        failed = [each for each in futures if each.done() and _failed(each)]
         if failed:
             for each in futures:
                 each.cancel()
             wait(futures)  # nothing of this push goes on when its error is told
             failed[0].result()
+
+
+def _failed(task: Future[None]) -> bool:
+    return not task.cancelled() and task.exception() is not None
 
 
 def choose(index: Document, platform: str, name: str) -> str:

@@ -185,6 +185,10 @@ def test_it_says_what_it_stands_on_and_what_it_does(plain):
     base = bases.push(f"{plain}/python:any")
     said = []
     image = build(recipe(base), to(f"{plain}/team/said"), said)
+    again = []
+    build(recipe(base, b"print(2)\n"), to(f"{plain}/team/said"), again)
+    assert "dependencies: being packed" in said
+    assert "dependencies: being packed" not in again
     digest = pinned.find(base, "linux/amd64").base.manifest.digest
     assert said[0] == f"base: {base} (linux/amd64, Python {bases.HERE}, glibc 2.36), {digest[:19]}…"
     assert said[-1] == f"image: {plain}/team/said:main-py-{image.digest[7:19]}, new"

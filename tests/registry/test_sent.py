@@ -2,18 +2,26 @@
 
 import hashlib
 import os
+import random
+import threading
 import time
+from dataclasses import replace
 
 import pytest
 
-from fairing import state
+from fairing import plugins, state
+from fairing.errors import RegistryError
 from fairing.oci import known, layout
+from fairing.oci.blob import Blob
+from fairing.oci.connection import Connection
 from fairing.oci.reference import parse
+from fairing.oci.transfer import Transfer
 from fairing.spec import File
 from tests.registry import bases, servers
 from tests.registry.pushes import asked, build, read, recipe, to
 
 pytestmark = pytest.mark.usefixtures("nobody", "home")
+FAULTS = [*[None] * 4, "silence", "flipped request", "lost answer", "cut request"]
 
 
 @pytest.fixture
@@ -143,3 +151,47 @@ def test_pruning_keeps_what_an_image_in_a_registry_is_made_of(plain):
     storage.prune(0)
     folders = [state.store() / name for name in ("pushed", "bases", "blobs/sha256", "trees")]
     assert [path for folder in folders for path in folder.rglob("*") if path.is_file()] == []
+
+
+def test_whoever_waits_for_a_push_is_told_how_far_it_is(plain):
+    told, heard = [], threading.Event()
+    content = os.urandom(3 << 20)
+
+    def watch(read):
+        told.append(read)
+        if read:
+            heard.set()
+
+    def slow(offset):
+        yield content[offset : 1 << 20]
+        assert heard.wait(60)
+        yield content[1 << 20 :]
+
+    blobs, manifest, kind = bases.image(layers=())
+    with Transfer(watch=watch) as transfer:
+        transfer.push(parse(f"{plain}/team/slow:1"), [replace(Blob.of(content), open=slow), *blobs], manifest, kind)
+    assert told[-1] in range(1 << 20, 2 << 20)
+
+
+def test_what_was_told_of_a_push_that_failed_is_not_believed(plain):
+    """Through faults of every kind: an error, and then the right image; or the right image at once."""
+    base = bases.push(f"{plain}/python:any")
+    chance = random.Random(11)
+    failed = 0
+    for number in range(24):
+        with servers.faulty(plain) as proxy:
+            target = to(f"127.0.0.1:{proxy.server_port}/team/faults{number}")
+            made = recipe(base, f"print({number})\n".encode())
+            build(made, to(f"{plain}/team/elsewhere"))  # what takes time is there
+            plugins.builder("append").check(made, target)
+            proxy.faults[:] = chance.choices(FAULTS, k=40)
+            try:
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(Connection, "pause", lambda self, attempt, wrong: self.check_open())
+                    image = build(made, target)
+            except RegistryError:
+                failed += 1
+                proxy.faults.clear()
+                image = build(made, target)
+            read(f"{plain}/team/faults{number}@{image.digest}")
+    assert 0 < failed < 24, failed
