@@ -127,6 +127,11 @@ def manifest(
     }
 
 
+def is_ours(entry: Mapping[str, Any]) -> bool:
+    """Return whether an entry of a history tells of a layer that fairing made."""
+    return str(entry.get("created_by", "")) in {_history(kind)["created_by"] for kind in PLACES}
+
+
 def completed(
     config: dict[str, Any], manifest: dict[str, Any], below: Sequence[Layer]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -146,11 +151,16 @@ def _environment(recipe: Recipe, settings: Mapping[str, Any]) -> dict[str, str]:
     place = f"/{PLACES['dependencies']}"
     minor = ".".join(recipe.python.split(".")[:2])
     below = dict(each.partition("=")[::2] for each in settings.get("Env") or ())
-    env = {"PATH": _PATH, **below, **dict(recipe.env)}
-    ours = [f"/{PLACES['fairing']}", f"{place}/lib/python{minor}/site-packages"]
-    env["PATH"] = f"{place}/bin:{env['PATH']}"
-    env["PYTHONPATH"] = ":".join([*ours, *([env["PYTHONPATH"]] if env.get("PYTHONPATH") else [])])
-    return env
+    env = {"PATH": _PATH, "PYTHONPATH": "", **below, **dict(recipe.env)}
+    first = {
+        "PATH": [f"{place}/bin"],
+        "PYTHONPATH": [f"/{PLACES['fairing']}", f"{place}/lib/python{minor}/site-packages"],
+    }
+    return env | {name: ":".join(_first(ours, env[name])) for name, ours in first.items()}
+
+
+def _first(folders: list[str], path: str) -> list[str]:
+    return [*folders, *(each for each in path.split(":") if each and each not in folders)]
 
 
 def _told(config: Mapping[str, Any], layers: int) -> list[dict[str, Any]]:

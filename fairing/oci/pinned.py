@@ -9,13 +9,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fairing import state
 from fairing.errors import RegistryError
 from fairing.oci import facts, layout, store
+from fairing.oci.config import canonical, is_ours
 from fairing.oci.facts import Facts
 from fairing.oci.reference import Reference, parse
 from fairing.oci.registry import Document
@@ -85,6 +86,7 @@ def pin(name: str, platform: str, transfer: Transfer, rules: Sequence[RegistryRu
             why="Its manifest and its configuration list different layers.",
             fix="Choose another image, or push it anew with the tool that made it.",
         )
+    base, config = _below(base, config)
     known = facts.told(config)
     if not known.whole:
         path = facts.variables(config.get("config") or {}).get("PATH", "/usr/local/bin:/usr/bin:/bin")
@@ -96,14 +98,32 @@ def pin(name: str, platform: str, transfer: Transfer, rules: Sequence[RegistryRu
         "digest": base.manifest.digest,
         "media_type": base.manifest.media_type,
         "manifest": base.manifest.data.decode(),
-        "config": base.config.decode(),
+        "config": json.dumps(config),
         "facts": asdict(known),
     }
     with store.using() as root:
         file = _file(name, platform)
         file.parent.mkdir(exist_ok=True)
         layout.write(root, file, json.dumps(kept, indent=1).encode())
-    return Pinned(name, base, known)
+    return Pinned(name, replace(base, config=json.dumps(config).encode()), known)
+
+
+def _below(base: Base, config: dict[str, Any]) -> tuple[Base, dict[str, Any]]:
+    """Return an image without the layers that fairing put into it: what is run next brings its own in their place."""
+    content, history = base.manifest.content, config.get("history") or []
+    layers = [each for each in history if not each.get("empty_layer")]
+    if len(layers) != len(content["layers"]):
+        return base, config
+    kept = [at for at, each in enumerate(layers) if not is_ours(each)]
+    content["layers"] = [content["layers"][at] for at in kept]
+    diff_ids = [config["rootfs"]["diff_ids"][at] for at in kept]
+    rest = [each for each in history if not is_ours(each)]
+    document = replace(base.manifest, data=canonical(content))
+    return replace(base, manifest=document), {
+        **config,
+        "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        "history": rest,
+    }
 
 
 def _pulled(asked: Reference, platform: str, transfer: Transfer, rules: Sequence[RegistryRule]) -> Base:

@@ -216,3 +216,14 @@ def test_no_secret_of_the_persons_is_in_an_image_or_in_what_is_kept(plain, tmp_p
     for secret in (mark.encode(), auth.encode()):
         assert not [data for data in (*kept, *map(gzip.decompress, layers)) if secret in data]
         assert secret not in json.dumps([manifest, config, said, repr(image), repr(to(host))]).encode()
+
+
+def test_an_image_of_ours_as_a_base_stands_for_what_is_below_it(plain):
+    base = bases.push(f"{plain}/python:any")
+    first = build(recipe(base, b"print(1)\n", files=(File("old.py", b"1"),)), to(f"{plain}/team/first"))
+    second = build(recipe(first.ref), to(f"{plain}/team/second"))
+    direct = build(recipe(base), to(f"{plain}/team/second"))
+    (manifest, config), (other, plainly) = read(second.ref), read(direct.ref)
+    assert manifest["layers"] == other["layers"]
+    assert config == plainly
+    assert manifest["annotations"]["org.opencontainers.image.base.digest"] == first.digest

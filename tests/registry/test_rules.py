@@ -2,6 +2,7 @@
 
 import pytest
 
+import fairing
 from fairing.config import settings
 from fairing.config.options import Options, options
 from fairing.errors import RegistryError
@@ -96,3 +97,20 @@ def test_mirrors_are_of_one_registry():
 def test_without_a_rule_there_is_none(project):
     assert settings.settle(Options())[0].registries == ()
     assert connections(()).plain == ()
+
+
+def test_a_function_is_built_for_a_registry_by_what_the_projects_file_says(plain, project):
+    """Without a cluster: nothing is run."""
+    base = bases.push(f"{plain}/python:any")
+    where = f'repository = "{plain}/team/whole"\nimage = "{base}"\n'
+    (project / "fairing.toml").write_text(f'target = "far"\n[targets.far]\ndeployer = "job"\n{where}')
+
+    def train(depth):
+        return depth * 2
+
+    before = fairing.preview(train)
+    image = fairing.build(train)
+    after = fairing.preview(train)
+    assert image.ref == f"{plain}/team/whole@{image.digest}"
+    assert dict(before.new)["dependencies"].endswith("to be made")
+    assert dict(after.new)["dependencies"].endswith("ready")
