@@ -6,11 +6,11 @@ suites of tests that run over any of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from fairing.events import Event, FileInfo, Status
-from fairing.spec import BuiltImage, Destination, Handle, Recipe, Target, Workload
+from fairing.spec import BuiltImage, Destination, Finding, Handle, Recipe, Target, Workload
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -106,6 +106,15 @@ class Deployer(Protocol):
 
     def delete(self, handle: Handle) -> None:
         """Remove the run and everything that was made for it. Deleting twice is deleting once."""
+        ...
+
+
+@runtime_checkable
+class Examined(Protocol):
+    """A builder or a deployer that can say whether a target will do, for ``fairing doctor``."""
+
+    def examine(self, target: Target) -> Iterable[Finding]:
+        """Check what it needs there; nothing is made."""
         ...
 
 

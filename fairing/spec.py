@@ -383,6 +383,16 @@ class Handle:
         return Handle(scheme, parts, parse_qs(query).get("uid", [""])[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked: what was found, whether it will do, and what to do if not."""
+
+    name: str
+    found: str
+    good: bool = True
+    fix: str = ""
+
+
 def _drawn() -> Any:
     """Return what draws reports, which stands above the nouns."""
     from importlib import import_module

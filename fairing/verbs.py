@@ -350,6 +350,12 @@ VERBS: Mapping[str, Verb] = {
                 Flag("dry_run", "only say what would be removed", kind="yes"),
             ),
         ),
-        Verb("doctor", "check what fairing needs", "doctor", lambda _: fairing.doctor()),
+        Verb(
+            "doctor",
+            "check what fairing needs",
+            "doctor",
+            lambda a: fairing.doctor(a.words.get("target")),
+            flags=(Flag("target", "the place to check; else where runs go now"),),
+        ),
     )
 }

@@ -6,24 +6,16 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from fairing import plugins, state
 from fairing.config import settings
+from fairing.config.options import Options
 from fairing.errors import FairingError
+from fairing.ports import Examined
+from fairing.spec import Finding, Target
 
 SCARCE = 1 << 30
 """Bytes below which a disk is called nearly full: a set of dependencies with a framework for training takes more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was checked: what was found, whether it will do, and what to do if not."""
-
-    name: str
-    found: str
-    good: bool = True
-    fix: str = ""
 
 
 class Findings(tuple[Finding, ...]):
@@ -41,15 +33,23 @@ class Findings(tuple[Finding, ...]):
         )
 
 
-def doctor() -> Findings:
-    """Check this machine, and what is installed and set on it.
+def doctor(target: Target | str | None = None) -> Findings:
+    """Check this machine, what is installed and set on it, and the place where runs go.
+
+    Args:
+        target: Where runs are to go, such as ``"cluster"``; else where they go now.
+
+    Raises:
+        ConfigError: There is no such target.
 
     Example:
         >>> doctor().good  # doctest: +SKIP
         True
     """
-    checks: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _folder, _plugins, _settings)
-    return Findings(finding for check in checks for finding in check())
+    here: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _folder, _plugins, _settings)
+    found = [finding for check in here for finding in check()]
+    sound = all(finding.good for finding in found if finding.name == "settings")  # else nobody knows where runs go
+    return Findings((*found, *(_there(target) if sound else ())))
 
 
 def _python() -> Iterator[Finding]:
@@ -86,6 +86,18 @@ def _plugins() -> Iterator[Finding]:
                 yield Finding(noun, str(broken), good=False)
             else:
                 yield Finding(noun, name)
+
+
+def _there(target: Target | str | None) -> Iterator[Finding]:
+    """Ask the builder and the deployer of a target whether it will do."""
+    chosen, _ = settings.settle(Options(target=target))
+    for name, load in ((chosen.deployer, plugins.deployer), (chosen.builder, plugins.builder)):
+        try:
+            part = load(name)
+            if isinstance(part, Examined):
+                yield from part.examine(chosen)
+        except FairingError as wrong:
+            yield Finding(chosen.name, str(wrong), good=False)
 
 
 def _settings() -> Iterator[Finding]:

@@ -9,11 +9,13 @@ https://kubernetes.io/docs/concepts/workloads/controllers/job/
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fairing.errors import DeployError
 from fairing.events import Event, FileInfo, Status
-from fairing.kube import connection
+from fairing.kube import access, connection
 from fairing.ports import Reporter, Stream
-from fairing.spec import BuiltImage, Destination, Handle, Target, Workload
+from fairing.spec import BuiltImage, Destination, Finding, Handle, Target, Workload
 from fairing_deployers.job import inside, objects, status
 
 
@@ -30,6 +32,10 @@ class JobDeployer:
             ConfigError: There is no such cluster.
         """
         objects.check(connection.to(target), workload)
+
+    def examine(self, target: Target) -> Iterator[Finding]:
+        """Say who the user is on that cluster, and what they may do there."""
+        yield from access.findings(connection.to(target), objects.NEEDED)
 
     def deploy(self, image: BuiltImage, workload: Workload, target: Target, report: Reporter) -> Handle:
         """Make the Job and what it mounts; on failure nothing is left."""

@@ -15,9 +15,9 @@ import secrets
 import time
 from typing import Any
 
-from fairing.errors import AccessError, ConfigError, DeployError
+from fairing.errors import ConfigError, DeployError
 from fairing.events import Source, Stamp, Status
-from fairing.kube import pods
+from fairing.kube import access, pods
 from fairing.kube.connection import Connection, Refused, connect
 from fairing.kube.watch import Watch
 from fairing.oci.layer import PLACES, order, write
@@ -35,6 +35,20 @@ OUTPUTS = "fairing/outputs"
 
 _KEEP = 7 * 24 * 3600
 """Seconds that a Job that has ended, its pods and their logs are kept."""
+
+NEEDED: tuple[access.Right, ...] = (
+    ("create", "batch", "jobs"),
+    ("watch", "batch", "jobs"),
+    ("patch", "batch", "jobs"),
+    ("delete", "batch", "jobs"),
+    ("create", "", "secrets"),
+    ("get", "", "secrets"),
+    ("create", "", "configmaps"),
+    ("watch", "", "pods"),
+    ("get", "", "pods/log"),
+    ("create", "", "pods/exec"),
+)
+"""What a user has to be allowed."""
 
 _MOST = 16 << 20
 """Bytes of arguments: the cluster keeps them in its own database."""
@@ -61,22 +75,7 @@ def check(reached: Connection, workload: Workload) -> None:
             why=f"They travel in Secrets, and at most {size(_MOST)} do.",
             fix="Load the data inside the function, from a file (include=[…]) or from storage.",
         )
-    for group, kind in (("batch", "jobs"), ("", "secrets"), ("", "configmaps")):
-        asked = {"namespace": reached.namespace, "verb": "create", "group": group, "resource": kind}
-        answer = reached.post(
-            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-            {
-                "apiVersion": "authorization.k8s.io/v1",
-                "kind": "SelfSubjectAccessReview",
-                "spec": {"resourceAttributes": asked},
-            },
-        )
-        if not answer["status"]["allowed"]:
-            raise AccessError(
-                f"You may not create {kind} in the namespace {reached.namespace!r} of {reached.context!r}.",
-                why=answer["status"].get("reason", ""),
-                fix="Choose a namespace= in which you may, or ask whoever runs the cluster.",
-            )
+    access.refuse(reached, (right for right in NEEDED if right[0] == "create"))
 
 
 def create(reached: Connection, image: BuiltImage, workload: Workload, report: Reporter) -> Handle:
