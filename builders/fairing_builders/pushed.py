@@ -16,7 +16,7 @@ from fairing.oci.blob import Blob
 from fairing.oci.complete import packed
 from fairing.oci.pinned import Pinned
 from fairing.oci.reference import Reference, parse
-from fairing.oci.transfer import Transfer
+from fairing.oci.transfer import Transfer, opened
 from fairing.recipe import fit, python
 from fairing.spec import BuiltImage, Layer, Recipe, Target
 from fairing.words import size
@@ -175,7 +175,7 @@ def _document(root: Path, document: dict[str, Any], kind: str) -> tuple[str, int
 
 
 def _asked(recipe: Recipe, target: Target) -> Pinned:
-    with Transfer(rules.settings(target.registries)) as transfer:
+    with opened(target.registries) as transfer:
         return pinned.pin(recipe.base, recipe.platform, transfer, target.registries)
 
 
@@ -226,7 +226,7 @@ def _pushed(to: Reference, what: _Push, target: Target, say: Say) -> None:
     if seen:
         say(f"image: {called}, ready")
         return
-    with Transfer(rules.settings(target.registries), watch=_watch(to, say)) as transfer:
+    with opened(target.registries) as transfer:
         inside = tuple(what.inside)
         if seen is None and transfer.registry(to.registry).has_manifest(to.repository, what.digest):
             done = "ready"
@@ -235,7 +235,7 @@ def _pushed(to: Reference, what: _Push, target: Target, say: Say) -> None:
             if missing := sum(blob.size for blob in blobs if not blob.known):
                 say(f"pushing to {to.registry}: {size(missing)} at most")
             manifest = layout.blob(state.store(), what.digest).read_bytes()
-            transfer.push(to, blobs, manifest, what.media_type)
+            transfer.push(to, blobs, manifest, what.media_type, _watch(to, say))
             inside, done = (*inside, *(blob.digest for blob in blobs)), "new"
     known.note(to, what.digest, dict.fromkeys(inside), what.trees)
     say(f"image: {called}, {done}")
