@@ -16,7 +16,7 @@ from fairing.events import Source, Stamp, Status
 from fairing.oci import runner, store
 from fairing.ports import Reporter
 from fairing.recipe import text, tree
-from fairing.spec import BuiltImage, Destination, File, Layer, Recipe, Target
+from fairing.spec import BuiltImage, Destination, File, Finding, Layer, Recipe, Target
 from fairing.words import counted, size
 
 LARGE = 8 << 20
@@ -49,6 +49,13 @@ class AppendBuilder:
 
             for each in (recipe, *recipe.also):
                 pushed.check(each, target)
+
+    def examine(self, target: Target) -> Iterator[Finding]:
+        """Say whether a target's registry and base will do; a run on this machine needs neither."""
+        if "layers" not in plugins.deployer(target.deployer).takes:
+            from fairing_builders import pushed
+
+            yield from pushed.examine(target)
 
     def build(self, recipe: Recipe, target: Target, to: Destination, report: Reporter) -> BuiltImage:
         """Make the layers that are missing, and push them where they are to be in a registry.

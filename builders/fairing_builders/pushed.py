@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import platform as machine
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fairing import state
-from fairing.errors import BuildError, ConfigError
+from fairing.errors import BuildError, ConfigError, RegistryError
+from fairing.image import Image
 from fairing.oci import config, known, layout, pinned, rules, store
 from fairing.oci.blob import Blob
 from fairing.oci.complete import packed
 from fairing.oci.pinned import Pinned
 from fairing.oci.reference import Reference, parse
-from fairing.oci.transfer import Transfer
+from fairing.oci.transfer import Transfer, opened
 from fairing.recipe import fit, python
-from fairing.spec import BuiltImage, Layer, Recipe, Target
+from fairing.spec import BuiltImage, Finding, Layer, Recipe, Target
 from fairing.words import size
 
 Say = Callable[[str], None]
 
 
+_WHERE = (
+    "Set repository='registry.example.com/team/fairing', in the call, fairing.use or fairing.toml; without a registry, "
+    "builder='inline' sends the code alone."
+)
 _NOW_AND_THEN = 3.0
 """Seconds between two words on how far a push is."""
 
@@ -51,17 +57,45 @@ def check(recipe: Recipe, target: Target) -> None:
         raise ConfigError(
             f"The target {target.name!r} has no repository for its images.",
             why="What runs elsewhere is pushed to a registry first.",
-            fix="Set repository='registry.example.com/team/fairing', in the call, fairing.use or fairing.toml; "
-            "without a registry, builder='inline' sends the code alone.",
+            fix=_WHERE,
         )
     to = repository(target)
     base = pinned.find(recipe.base, recipe.platform) or _asked(recipe, target)
-    _same_python(recipe, base)
+    _same_python(recipe.python, base)
     fit.fitted(recipe, base.facts.libc)
     if not known.allowed(to):
         settings = replace(rules.settings(target.registries), attempts=2)  # somebody waits for the answer
         with Transfer(settings) as transfer:
             transfer.registry(to.registry).check_push(to.repository)
+
+
+def examine(target: Target) -> Iterator[Finding]:
+    """Say whether images may be pushed where a target says, and whether what they stand on will do."""
+    if not target.option("repository"):
+        yield Finding("registry", "no repository is named", good=False, fix=_WHERE)
+        return
+    to = repository(target)
+    with Transfer(replace(rules.settings(target.registries), attempts=2)) as transfer:
+        try:
+            transfer.registry(to.registry).check_push(to.repository)
+            yield Finding("registry", f"images may be pushed to {to.registry}/{to.repository}")
+        except RegistryError as wrong:
+            yield Finding("registry", f"{wrong.what} {wrong.why}".strip(), good=False, fix=wrong.fix)
+        image = target.option("image") or Image()
+        named = image if isinstance(image, Image) else Image(image)
+        here = machine.python_version()
+        name = named.base or f"python:{python.minor(here)}-slim"
+        for platform in named.platforms or (python.elsewhere(named, "registry"),):
+            yield _will_do(name, platform, here, transfer, target)
+
+
+def _will_do(name: str, platform: str, here: str, transfer: Transfer, target: Target) -> Finding:
+    try:
+        base = pinned.ask(name, platform, transfer, target.registries)
+        _same_python(here, base)
+    except BuildError as wrong:
+        return Finding("image", f"{wrong.what} {wrong.why}".strip(), good=False, fix=wrong.fix)
+    return Finding("image", f"{name} {_about(platform, base)}")
 
 
 def repository(target: Target) -> Reference:
@@ -88,7 +122,7 @@ def ready(recipe: Recipe, target: Target, say: Say) -> tuple[Recipe, Pinned]:
         DependencyError: A package has no wheel that runs there.
     """
     base = pinned.find(recipe.base, recipe.platform) or _asked(recipe, target)
-    say(f"base: {base.name} {_about(recipe, base)}")
+    say(f"base: {base.name} {_about(recipe.platform, base)}")
     fitting, wrong = fit.fitted(recipe, base.facts.libc)
     if wrong:
         named = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
@@ -175,27 +209,27 @@ def _document(root: Path, document: dict[str, Any], kind: str) -> tuple[str, int
 
 
 def _asked(recipe: Recipe, target: Target) -> Pinned:
-    with Transfer(rules.settings(target.registries)) as transfer:
+    with opened(target.registries) as transfer:
         return pinned.pin(recipe.base, recipe.platform, transfer, target.registries)
 
 
-def _about(recipe: Recipe, base: Pinned) -> str:
+def _about(platform: str, base: Pinned) -> str:
     """Say what is known of a base, and what is only believed."""
     facts = base.facts
     told = [
-        recipe.platform,
+        platform,
         f"Python {facts.python}" if facts.python else "its Python is believed to fit",
         facts.libc or "C library unknown",
     ]
     return f"({', '.join(told)}), {base.base.manifest.digest[:19]}…"
 
 
-def _same_python(recipe: Recipe, base: Pinned) -> None:
-    there, here = base.facts.python, python.minor(recipe.python)
+def _same_python(version: str, base: Pinned) -> None:
+    there, here = base.facts.python, python.minor(version)
     if there and python.minor(there) != here:
         raise BuildError(
             f"The image {base.name!r} cannot be started from here.",
-            why=f"It has Python {there}, and this kernel has {recipe.python}.",
+            why=f"It has Python {there}, and this kernel has {version}.",
             fix=f"Use image='python:{here}-slim' or another with Python {here}, or a kernel with Python {there}.",
         )
 
@@ -226,7 +260,7 @@ def _pushed(to: Reference, what: _Push, target: Target, say: Say) -> None:
     if seen:
         say(f"image: {called}, ready")
         return
-    with Transfer(rules.settings(target.registries), watch=_watch(to, say)) as transfer:
+    with opened(target.registries) as transfer:
         inside = tuple(what.inside)
         if seen is None and transfer.registry(to.registry).has_manifest(to.repository, what.digest):
             done = "ready"
@@ -235,7 +269,7 @@ def _pushed(to: Reference, what: _Push, target: Target, say: Say) -> None:
             if missing := sum(blob.size for blob in blobs if not blob.known):
                 say(f"pushing to {to.registry}: {size(missing)} at most")
             manifest = layout.blob(state.store(), what.digest).read_bytes()
-            transfer.push(to, blobs, manifest, what.media_type)
+            transfer.push(to, blobs, manifest, what.media_type, _watch(to, say))
             inside, done = (*inside, *(blob.digest for blob in blobs)), "new"
     known.note(to, what.digest, dict.fromkeys(inside), what.trees)
     say(f"image: {called}, {done}")

@@ -6,10 +6,11 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from fairing import plugins, state
 from fairing.config import settings
-from fairing.config.options import Options
+from fairing.config.options import Options, image
 from fairing.errors import FairingError
 from fairing.ports import Examined
 from fairing.spec import Finding, Target
@@ -90,7 +91,9 @@ def _plugins() -> Iterator[Finding]:
 
 def _there(target: Target | str | None) -> Iterator[Finding]:
     """Ask the builder and the deployer of a target whether it will do."""
-    chosen, _ = settings.settle(Options(target=target))
+    chosen, settled = settings.settle(Options(target=target))
+    if settled.image or settled.platform:
+        chosen = replace(chosen, options=(*chosen.options, ("image", image(settled))))
     for name, load in ((chosen.deployer, plugins.deployer), (chosen.builder, plugins.builder)):
         try:
             part = load(name)

@@ -15,9 +15,8 @@ from fairing.api import inside
 from fairing.capture import ipynb, journal
 from fairing.capture.ipynb import Source
 from fairing.config import settings
-from fairing.config.options import Options, octets, options
+from fairing.config.options import Options, image, octets, options
 from fairing.errors import CaptureError, ConfigError
-from fairing.image import Image
 from fairing.output.card import Head
 from fairing.output.show import ended, follow, in_notebook, opened, say
 from fairing.ports import Reporter
@@ -171,12 +170,6 @@ def head(captured: Captured, target: Target, settled: Options) -> Head:
     name = settled.name or captured.report.entry
     html = report.html(captured.report, titled=False)
     return Head(name, target.name, text=report.text(captured.report), html=html)
-
-
-def image(settled: Options) -> Image:
-    """Return the image that the options name."""
-    named = settled.image if isinstance(settled.image, Image) else Image(settled.image or "")
-    return named.platform(*settled.platform) if settled.platform else named
 
 
 def workload(captured: Captured, settled: Options) -> Workload:

@@ -168,6 +168,12 @@ def said(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in NAMES if given.get(name) is not None}
 
 
+def image(settled: Options) -> Image:
+    """Return the image that the options name."""
+    named = settled.image if isinstance(settled.image, Image) else Image(settled.image or "")
+    return named.platform(*settled.platform) if settled.platform else named
+
+
 def verb(function: F) -> F:
     """Refuse an option that does not exist with the nearest one that does, where Python would only say no."""
     names = frozenset(inspect.signature(function).parameters)

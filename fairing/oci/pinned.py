@@ -66,9 +66,6 @@ def find(name: str, platform: str) -> Pinned | None:
 def pin(name: str, platform: str, transfer: Transfer, rules: Sequence[RegistryRule] = ()) -> Pinned:
     """Ask what a name stands for now, and keep the answer.
 
-    Layers are read only where the configuration says neither which Python nor which C library is in them, and then as
-    far as that takes; nothing is run, and nothing of them is kept.
-
     Args:
         name: The image's name, as people type it.
         platform: Such as ``"linux/amd64"``.
@@ -76,7 +73,31 @@ def pin(name: str, platform: str, transfer: Transfer, rules: Sequence[RegistryRu
         rules: How registries are spoken to, and which have mirrors.
 
     Raises:
-        RegistryError: It is not there, cannot be read, or is not for that platform.
+        RegistryError: It is not there, cannot be read or built upon, or is not for that platform.
+    """
+    found = ask(name, platform, transfer, rules)
+    kept = {
+        "name": name,
+        "platform": platform,
+        "reference": asdict(found.base.reference),
+        "digest": found.base.manifest.digest,
+        "media_type": found.base.manifest.media_type,
+        "manifest": found.base.manifest.data.decode(),
+        "config": found.base.config.decode(),
+        "facts": asdict(found.facts),
+    }
+    with store.using() as root:
+        file = _file(name, platform)
+        file.parent.mkdir(exist_ok=True)
+        layout.write(root, file, json.dumps(kept, indent=1).encode())
+    return found
+
+
+def ask(name: str, platform: str, transfer: Transfer, rules: Sequence[RegistryRule] = ()) -> Pinned:
+    """Ask what a name stands for now, as ``pin`` does, and keep nothing.
+
+    Layers are read only where the configuration says neither which Python nor which C library is in them, and then as
+    far as that takes; nothing is run.
     """
     base = _pulled(parse(name), platform, transfer, rules)
     config = json.loads(base.config)
@@ -91,21 +112,7 @@ def pin(name: str, platform: str, transfer: Transfer, rules: Sequence[RegistryRu
     if not known.whole:
         path = facts.variables(config.get("config") or {}).get("PATH", "/usr/local/bin:/usr/bin:/bin")
         known = facts.found(known, path, _layers(base, transfer))
-    kept = {
-        "name": name,
-        "platform": platform,
-        "reference": asdict(base.reference),
-        "digest": base.manifest.digest,
-        "media_type": base.manifest.media_type,
-        "manifest": base.manifest.data.decode(),
-        "config": json.dumps(config),
-        "facts": asdict(known),
-    }
-    with store.using() as root:
-        file = _file(name, platform)
-        file.parent.mkdir(exist_ok=True)
-        layout.write(root, file, json.dumps(kept, indent=1).encode())
-    return Pinned(name, replace(base, config=json.dumps(config).encode()), known)
+    return Pinned(name, replace(base, config=canonical(config)), known)
 
 
 def _below(base: Base, config: dict[str, Any]) -> tuple[Base, dict[str, Any]]:

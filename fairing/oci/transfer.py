@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
@@ -18,8 +22,53 @@ from fairing.oci.connection import Clock, Settings
 from fairing.oci.http import Refusal
 from fairing.oci.reference import Reference
 from fairing.oci.registry import INDEXES, Document, Registry
+from fairing.oci.rules import settings
+from fairing.spec import RegistryRule
 
 _UNKNOWN = {"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"}
+
+
+_KEPT = 60.0
+"""Seconds for which a transfer that is done is kept for the next."""
+_idle: deque[tuple[object, float, Transfer]] = deque(maxlen=1)
+"""The last transfer: a changed cell is pushed without another greeting, and without asking for another token."""
+
+
+@contextmanager
+def opened(rules: Sequence[RegistryRule] = ()) -> Iterator[Transfer]:
+    """Give a transfer by rules: the last one, where that was just now; after an error it is another.
+
+    Example:
+        with opened(target.registries) as transfer:
+            base = transfer.pull(parse("python:3.11-slim"), "linux/amd64")
+    """
+    transfer = _taken(tuple(rules)) or Transfer(settings(rules))
+    try:
+        yield transfer
+    except BaseException:
+        transfer.close()
+        raise
+    for _, _, other in _emptied():
+        other.close()
+    _idle.append((tuple(rules), time.monotonic(), transfer))
+
+
+def _taken(rules: tuple[RegistryRule, ...]) -> Transfer | None:
+    for made, when, transfer in _emptied():
+        if made == rules and time.monotonic() - when < _KEPT:
+            return transfer
+        transfer.close()
+    return None
+
+
+def _emptied() -> Iterator[tuple[object, float, Transfer]]:
+    """Take out what is kept: nobody else has it then."""
+    with suppress(IndexError):
+        yield _idle.pop()
+
+
+if hasattr(os, "register_at_fork"):  # its connections are the parent's, and are not to be closed from here
+    os.register_at_fork(after_in_child=_idle.clear)
 
 
 @dataclass(frozen=True)
@@ -44,7 +93,6 @@ class Transfer:
         settings: How registries are spoken to.
         clock: The time.
         at_once: How many blobs move at once.
-        watch: Is called twice a second while blobs move, by whoever waits for them, with the bytes read so far.
 
     Example:
         with Transfer() as transfer:
@@ -52,20 +100,12 @@ class Transfer:
             transfer.copy(base.reference, parse("registry.test:5000/team/python:3.11"))
     """
 
-    def __init__(
-        self,
-        settings: Settings | None = None,
-        clock: Clock | None = None,
-        at_once: int = 4,
-        watch: Callable[[int], None] | None = None,
-    ) -> None:
+    def __init__(self, settings: Settings | None = None, clock: Clock | None = None, at_once: int = 4) -> None:
         self._settings = settings
         self._clock = clock
         self._registries: dict[str, Registry] = {}
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="fairing-transfer")
         self._closed = False
-        self._watch = watch
-        self._read = 0
 
     def registry(self, name: str) -> Registry:
         """Return the client of a registry; its connections and tokens serve all that is moved."""
@@ -73,7 +113,14 @@ class Transfer:
             self._registries[name] = Registry(name, self._settings, self._clock)
         return self._registries[name]
 
-    def push(self, target: Reference, blobs: Sequence[Blob], manifest: bytes, media_type: str) -> str:
+    def push(
+        self,
+        target: Reference,
+        blobs: Sequence[Blob],
+        manifest: bytes,
+        media_type: str,
+        watch: Callable[[int], None] | None = None,
+    ) -> str:
         """Store an image: its blobs, then its manifest.
 
         A blob that was believed to be there and is not is sent when the registry misses it.
@@ -83,6 +130,7 @@ class Transfer:
             blobs: Its layers and its configuration.
             manifest: Its manifest's bytes: they are stored as they are.
             media_type: The manifest's media type.
+            watch: Is called twice a second while blobs move, by whoever waits for them, with the bytes read so far.
 
         Returns:
             The manifest's digest.
@@ -91,9 +139,11 @@ class Transfer:
             RegistryError: It cannot be stored.
         """
         registry = self.registry(target.registry)
-        unique = list({blob.digest: self._counted(blob) for blob in blobs}.values())
+        count = _Count(watch)
+        unique = list({blob.digest: count.counted(blob) for blob in blobs}.values())
         version = target.tag or target.digest or f"sha256:{hashlib.sha256(manifest).hexdigest()}"
-        self._all(partial(self._store, registry, target.repository, blob) for blob in unique if blob.known is not True)
+        store = partial(self._store, registry, target.repository)
+        self._all((partial(store, blob) for blob in unique if blob.known is not True), count)
         try:
             return registry.put_manifest(target.repository, version, manifest, media_type)
         except Refusal as wrong:
@@ -101,7 +151,7 @@ class Transfer:
             if not _UNKNOWN & set(wrong.codes) and not (believed and wrong.status in {400, 404}):
                 raise
         doubted = [replace(blob, known=None) for blob in unique]
-        self._all(partial(self._store, registry, target.repository, blob) for blob in doubted)
+        self._all((partial(store, blob) for blob in doubted), count)
         return registry.put_manifest(target.repository, version, manifest, media_type)
 
     def pull(self, reference: Reference, platform: str) -> Base:
@@ -189,16 +239,6 @@ class Transfer:
             if not layer.get("urls")
         ]
 
-    def _counted(self, blob: Blob) -> Blob:
-        """Return a blob that notes how much of it is read; what is read twice is sent twice."""
-
-        def read(offset: int) -> Iterator[bytes]:
-            for piece in blob.open(offset):
-                self._read += len(piece)  # of threads that count at once one may be lost: it is shown and no more
-                yield piece
-
-        return replace(blob, open=read) if self._watch else blob
-
     def _store(self, registry: Registry, repository: str, blob: Blob) -> None:
         if blob.known is None and registry.has_blob(repository, blob.digest):
             return
@@ -212,7 +252,7 @@ class Transfer:
         data: bytes = registry.again(read)
         return data
 
-    def _all(self, tasks: Iterable[Callable[[], None]]) -> None:
+    def _all(self, tasks: Iterable[Callable[[], None]], count: _Count) -> None:
         """Do all, several at once; the first that fails stops those not begun."""
         if self._closed:
             raise RegistryError("This transfer is closed.")
@@ -220,11 +260,11 @@ class Transfer:
         try:
             left = set(futures)
             while left:
-                done, left = wait(left, 0.5 if self._watch else None, FIRST_EXCEPTION)
+                done, left = wait(left, 0.5 if count.watch else None, FIRST_EXCEPTION)
                 if any(_failed(each) for each in done):
                     break
-                if left and self._watch:
-                    self._watch(self._read)
+                if left and count.watch:
+                    count.watch(count.read)
         except BaseException:  # an interrupt of the cell
             self.close()
             raise
@@ -234,6 +274,22 @@ class Transfer:
                 each.cancel()
             wait(futures)  # nothing of this push goes on when its error is told
             failed[0].result()
+
+
+class _Count:
+    """How much of blobs was read, for who watches; what is read twice is sent twice."""
+
+    def __init__(self, watch: Callable[[int], None] | None) -> None:
+        self.watch = watch
+        self.read = 0
+
+    def counted(self, blob: Blob) -> Blob:
+        def read(offset: int) -> Iterator[bytes]:
+            for piece in blob.open(offset):
+                self.read += len(piece)  # of threads that count at once one may be lost: it is shown and no more
+                yield piece
+
+        return replace(blob, open=read) if self.watch else blob
 
 
 def _failed(task: Future[None]) -> bool:

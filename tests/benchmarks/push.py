@@ -8,6 +8,8 @@ import io
 import json
 import platform
 import random
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +43,16 @@ def pairs(home: Path) -> Iterator[Pair]:
             rounds=ROUNDS,
         )
         connection.close()
+        if shutil.which("buildah"):
+            projects = iter([_files(2000 + turn) for turn in range(2 * ROUNDS)])
+            yield Pair(
+                "build and push of a changed cell (50 files, loopback registry)",
+                lambda: _build(base, host, next(projects)),
+                lambda: _buildah(base, host, next(projects), Path(folder)),
+                "`buildah bud --layers` and `buildah push`",
+                times=1 / 20,
+                rounds=5,
+            )
 
 
 def _build(base: str, host: str, files: tuple[File, ...]) -> None:
@@ -51,6 +63,23 @@ def _build(base: str, host: str, files: tuple[File, ...]) -> None:
     builder = plugins.builder("append")
     builder.check(recipe, target)
     builder.build(recipe, target, "registry", lambda event: None)
+
+
+def _buildah(base: str, host: str, files: tuple[File, ...], folder: Path) -> None:
+    project = folder / "project"
+    for file in files:
+        (project / file.path).parent.mkdir(parents=True, exist_ok=True)
+        (project / file.path).write_bytes(file.read())
+    (folder / "Dockerfile").write_text(f"FROM {base}\nCOPY . /opt/fairing/code\n")
+    name = f"{host}/bench/buildah:latest"
+    # As anybody in a container has it: without a mount of its own, and without a process namespace.
+    program = ["buildah", "--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", "vfs"]
+    build = [*program, "bud", "--layers", "--isolation", "chroot", "--tls-verify=false", "-q", "-t", name]
+    for command in (
+        [*build, "-f", f"{folder}/Dockerfile", str(project)],
+        [*program, "push", "-q", "--tls-verify=false", name],
+    ):
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def _files(turn: int) -> tuple[File, ...]:

@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import threading
 import urllib.parse
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.conftest import needs
@@ -91,9 +91,14 @@ def serving(kind, **attributes):
     class Server(ThreadingHTTPServer):
         daemon_threads = False  # closing waits for them
 
+        def process_request(self, request, address):
+            accepted.append(request)
+            super().process_request(request, address)
+
         def handle_error(self, request, address):
             """Clients that go away are what is tested."""
 
+    accepted = []
     server = Server(("127.0.0.1", 0), kind)
     for name, value in attributes.items():
         setattr(server, name, value)
@@ -104,6 +109,9 @@ def serving(kind, **attributes):
     finally:
         server.shutdown()
         thread.join()
+        for request in accepted:  # whoever keeps a connection for later finds it closed, as with any server
+            with suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
         server.server_close()
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 import fairing
+from fairing.api import checkup
 from fairing.config import settings
 from fairing.config.options import Options, options
 from fairing.errors import RegistryError
@@ -114,3 +115,28 @@ def test_a_function_is_built_for_a_registry_by_what_the_projects_file_says(plain
     assert image.ref == f"{plain}/team/whole@{image.digest}"
     assert dict(before.new)["dependencies"].endswith("to be made")
     assert dict(after.new)["dependencies"].endswith("ready")
+
+
+def test_the_doctor_says_whether_a_registry_and_a_base_will_do_and_makes_nothing(plain, project, tmp_path):
+    base = bases.push(f"{plain}/python:any")
+    old = bases.push(f"{plain}/python:old", settings=bases.official("3.9.1"))
+    target = f'[targets.far]\ndeployer = "job"\nrepository = "{plain}/team/examined"\n'
+
+    def found(text):
+        (project / "fairing.toml").write_text(text)
+        chosen, _ = settings.settle(Options(target="far"))
+        return {each.name: each for each in checkup._there(chosen) if each.name in {"registry", "image"}}
+
+    well = found(f'image = "{base}"\n{target}')
+    assert well["registry"].found == f"images may be pushed to {plain}/team/examined"
+    assert well["image"].found.startswith(f"{base} (linux/amd64, Python {bases.HERE}, glibc 2.36)")
+    assert all(each.good for each in well.values())
+    assert "has Python 3.9.1" in found(f'image = "{old}"\n{target}')["image"].found
+    assert "not made for linux/s390x" in found(f'image = "{base}"\nplatform = "linux/s390x"\n{target}')["image"].found
+    with servers.with_tokens(tmp_path) as (host, _):
+        refused = found(f'image = "{base}"\n{target.replace(plain, host)}')["registry"]
+    assert not refused.good
+    assert "docker login" in refused.fix
+    nowhere = found(f'image = "{base}"\n[targets.far]\ndeployer = "job"\n')
+    assert [(each.good, each.name) for each in nowhere.values()] == [(False, "registry")]
+    assert not (tmp_path / "home" / "store" / "bases").exists()

@@ -1,6 +1,8 @@
 """What is sent for an image, and what is not: nothing goes twice, and nothing is asked twice."""
 
+import base64
 import hashlib
+import json
 import os
 import random
 import threading
@@ -11,7 +13,7 @@ import pytest
 
 from fairing import plugins, state
 from fairing.errors import RegistryError
-from fairing.oci import known, layout
+from fairing.oci import known, layout, transfer
 from fairing.oci.blob import Blob
 from fairing.oci.connection import Connection
 from fairing.oci.reference import parse
@@ -168,8 +170,9 @@ def test_whoever_waits_for_a_push_is_told_how_far_it_is(plain):
         yield content[1 << 20 :]
 
     blobs, manifest, kind = bases.image(layers=())
-    with Transfer(watch=watch) as transfer:
-        transfer.push(parse(f"{plain}/team/slow:1"), [replace(Blob.of(content), open=slow), *blobs], manifest, kind)
+    blobs.append(replace(Blob.of(content), open=slow))
+    with Transfer() as transfer:
+        transfer.push(parse(f"{plain}/team/slow:1"), blobs, manifest, kind, watch)
     assert told[-1] in range(1 << 20, 2 << 20)
 
 
@@ -195,3 +198,43 @@ def test_what_was_told_of_a_push_that_failed_is_not_believed(plain):
                 image = build(made, target)
             read(f"{plain}/team/faults{number}@{image.digest}")
     assert 0 < failed < 24, failed
+
+
+def test_who_one_is_is_asked_once_for_pushes_that_follow_each_other(plain, tmp_path, monkeypatch):
+    base = bases.push(f"{plain}/python:any")
+    (tmp_path / "docker").mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    with servers.with_tokens(tmp_path) as (host, tokens):
+        auth = {"auths": {host: {"auth": base64.b64encode(b"me:secret").decode()}}}
+        (tmp_path / "docker" / "config.json").write_text(json.dumps(auth))
+        build(recipe(base), to(f"{host}/team/known"))
+        asked = len(tokens.asked)
+        image = build(recipe(base, b"print(2)\n"), to(f"{host}/team/known"))
+        assert len(tokens.asked) == asked > 0
+        read(image.ref)
+
+
+def test_who_logs_in_after_a_refusal_is_let_in(plain, tmp_path, monkeypatch):
+    base = bases.push(f"{plain}/python:any")
+    (tmp_path / "docker").mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    with servers.with_tokens(tmp_path) as (host, _):
+        for password in ("wrong", "secret"):
+            auth = {"auths": {host: {"auth": base64.b64encode(f"me:{password}".encode()).decode()}}}
+            (tmp_path / "docker" / "config.json").write_text(json.dumps(auth))
+            if password == "wrong":
+                with pytest.raises(RegistryError):
+                    build(recipe(base), to(f"{host}/team/later"))
+        read(build(recipe(base), to(f"{host}/team/later")).ref)
+
+
+def test_a_process_that_is_forked_leaves_the_connections_of_its_parent_alone(watched):
+    _, target, base = watched
+    build(recipe(base, b"print(1)\n"), target)
+    before = transfer._idle[0][2]
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if not transfer._idle else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    build(recipe(base, b"print(2)\n"), target)
+    assert transfer._idle[0][2] is before
