@@ -61,6 +61,7 @@ class SecureRegistry:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
+    config.addinivalue_line("markers", "cluster: runs on the cluster, whose images have Pythons of their own")
     config.addinivalue_line("markers", f"{MARK}: ends or starts programs of the cluster; runs last, and alone")
 
 
@@ -204,7 +205,11 @@ def _this_machines() -> Cluster:
         missing("there is no cluster, and its programs are not compiled yet: make cluster")
     _script("up", "--secure-registry")
     registry = "localhost:5000"
-    images = tuple(f"{registry}/python:{tag}" for tag in _tags(registry, "python"))
+    here = f"python:{sys.version_info.major}.{sys.version_info.minor}-"
+    named = [f"{registry}/python:{tag}" for tag in _tags(registry, "python")]
+    images = tuple(
+        sorted(named, key=lambda image: here not in image)
+    )  # what this Python captures runs in its own first
     return Cluster("fairing", str(STATE / "kubeconfig"), registry, "registry.test:5000", images[0], images)
 
 

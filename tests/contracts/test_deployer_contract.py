@@ -1,10 +1,17 @@
 """Every installed deployer keeps every promise."""
 
+from uuid import uuid4
+
 import pytest
 
 from fairing import plugins
 from fairing.testing import deployers
 from tests.kube import places
+
+NAMES = [
+    pytest.param(name, marks=pytest.mark.cluster) if name == "job" else name
+    for name in plugins.installed(plugins.DEPLOYERS)
+]
 
 
 @pytest.fixture
@@ -19,14 +26,14 @@ def placed(name, request, monkeypatch):
 def on_the_cluster(cluster, api):
     from kubernetes import client
 
-    core = client.CoreV1Api(api)
-    core.create_namespace({"metadata": {"name": "test-contracts"}})
-    yield places.variables(cluster, "test-contracts", builder="inline")
-    core.delete_namespace("test-contracts")
+    core, name = client.CoreV1Api(api), f"test-{uuid4().hex[:8]}"
+    core.create_namespace({"metadata": {"name": name}})
+    yield places.variables(cluster, name, builder="inline")
+    core.delete_namespace(name)
 
 
 @pytest.mark.usefixtures("placed")
 @pytest.mark.parametrize("promise", deployers.PROMISES, ids=lambda promise: promise.__name__)
-@pytest.mark.parametrize("name", plugins.installed(plugins.DEPLOYERS))
+@pytest.mark.parametrize("name", NAMES)
 def test_a_deployer_keeps_its_promise(name, promise):
     promise(name)

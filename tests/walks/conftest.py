@@ -5,7 +5,7 @@ import pytest
 from tests.kube import places
 
 
-@pytest.fixture(params=["local", "cluster"])
+@pytest.fixture(params=["local", pytest.param("cluster", marks=pytest.mark.cluster)])
 def target(request, monkeypatch):
     """The name of a target; a deployer that is added is one name more here."""
     if request.param == "cluster":
