@@ -25,7 +25,7 @@ test-all: .venv/ready check
 ## make tools      the programs outside Python that some tests need (Debian, as root)
 tools:
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends skopeo chromium docker-registry
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends skopeo chromium docker-registry buildah
 
 ## make cluster    a Kubernetes with its registries on this machine, for tests (Debian, as root; compiled once, with Go)
 cluster:
