@@ -29,7 +29,8 @@ def on_the_cluster(cluster, api):
     core, name = client.CoreV1Api(api), f"test-{uuid4().hex[:8]}"
     core.create_namespace({"metadata": {"name": name}})
     yield places.variables(cluster, name, builder="inline")
-    core.delete_namespace(name)
+    if core.list_namespace(field_selector=f"metadata.name={name}").items:  # else the cluster was made anew meanwhile
+        core.delete_namespace(name)
 
 
 @pytest.mark.usefixtures("placed")
