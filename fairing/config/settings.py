@@ -1,6 +1,6 @@
 """Which target, and which options: from the call, ``fairing.use``, ``FAIRING_*``, files, and the target, in that order.
 
-The current defaults of ``fairing.use`` are the one piece of global state in this library.
+The current defaults of ``fairing.use`` are the one piece of global state that says what a call means.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import os
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -189,6 +190,24 @@ def _parents(path: str) -> list[str]:
 
 
 def _header(name: str, mode: int, kind: bytes, size: int = 0, target: str = "") -> bytes:
+    """Return what ``tarfile`` writes before a file; most names are short and plain, and then a template will do."""
+    full = f"{name}/" if kind == tarfile.DIRTYPE else name
+    if target or size >= 8**11 or len(full) > 100 or not full.isascii():
+        return _entry(name, mode, kind, size, target)
+    block = bytearray(_template(mode, kind))
+    block[:100] = full.encode().ljust(100, b"\0")
+    block[124:135] = b"%011o" % size
+    block[148:156] = b" " * 8
+    block[148:155] = b"%06o\0" % sum(block)
+    return bytes(block)
+
+
+@lru_cache(maxsize=64)
+def _template(mode: int, kind: bytes) -> bytes:
+    return _entry("", mode, kind, 0, "")
+
+
+def _entry(name: str, mode: int, kind: bytes, size: int, target: str) -> bytes:
     entry = tarfile.TarInfo(name)
     entry.mode, entry.type, entry.size, entry.linkname = mode, kind, size, target
     return entry.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")

@@ -5,6 +5,8 @@ trees/<key>                                 folders that are used in place, by w
 layers/<key>                                which blob a layer's files gave: equal files are not packed twice
 used/<digest>                               an empty file for each image that is whole; its time is the image's last use
 resolved/<key>.txt                          what uv answered, by what it was asked
+bases/<key>.json                            what a base image's name stood for, and what is in it
+pushed/<repository>/<digest>                what repositories were seen to have
 digests/  locks/  parts/                    digests of large files; one lock for each tree; what is being written
 
 Everyone who makes or looks for something shares ``lock``; whoever removes something holds it alone. So when it can be

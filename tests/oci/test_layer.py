@@ -9,7 +9,7 @@ import tarfile
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fairing.errors import BuildError
@@ -206,3 +206,21 @@ def test_links_are_kept():
     _, data = _write([Link("lib64", "lib"), File("lib/a", b"")])
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         assert tar.getmember("lib64").linkname == "lib"
+
+
+NAMES = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), min_size=1, max_size=120)
+PLAIN = st.from_regex(r"[a-z_./-]{1,110}", fullmatch=True)
+
+
+# A file's name never ends with a slash: there versions of Python differ.
+@given(
+    (PLAIN | NAMES).filter(lambda name: not name.endswith("/")),
+    st.integers(0, 0o777),
+    st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE]),
+    st.integers(0, 8**12),
+)
+@example("a" * 99, 0o755, tarfile.DIRTYPE, 0)
+@example("a" * 100, 0o755, tarfile.DIRTYPE, 0)
+@example("a" * 100, 0o644, tarfile.REGTYPE, 8**11 - 1)
+def test_what_stands_before_a_file_is_what_tarfile_writes(name, mode, kind, size):
+    assert layer._header(name, mode, kind, size) == layer._entry(name, mode, kind, size, "")
