@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -41,8 +42,34 @@ def environment(folder: Path, python: Path, *packages: str) -> Path:
 def run(python: Path, *tests: str) -> subprocess.CompletedProcess[str]:
     """Run tests of this checkout in another environment, but for those on a cluster: its images have other Pythons."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "FAIRING_"))}
-    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not cluster", *tests]
+    command = [
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not cluster and not restarts_cluster",
+        *tests,
+    ]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+
+
+def versions(python: Path) -> dict[str, str]:
+    """Return what is installed in an environment."""
+    listed = subprocess.run(
+        [UV, "pip", "list", "--quiet", "--format", "json", "--python", python],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {each["name"]: each["version"] for each in json.loads(listed.stdout)}
+
+
+def _kept(variable: str) -> bool:
+    """Whether a variable of ours says which cluster tests run on, or is none of ours."""
+    return variable.startswith(("FAIRING_TEST", "FAIRING_CLUSTER")) or not variable.startswith(("PYTEST", "FAIRING_"))
 
 
 def _is(candidate: Path, version: str) -> bool:
