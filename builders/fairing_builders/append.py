@@ -23,7 +23,10 @@ LARGE = 8 << 20
 """Bytes from which an included file has a layer of its own, which a change of the code leaves as it is."""
 
 MOST = 60
-"""Layers of large files: images have 127 layers at most; the rest of the large files share one."""
+"""Layers of large files; the rest of them share one."""
+
+LIMIT = 127
+"""Layers that an image may have: more cannot be stacked where it is run."""
 
 
 class AppendBuilder:
@@ -75,7 +78,7 @@ class AppendBuilder:
                 made = []
                 for each in (recipe, *recipe.also):
                     fitting, base = pushed.ready(each, target, say)
-                    made.append(pushed.Made(fitting, base, _layers(fitting, report, say)))
+                    made.append(pushed.Made(fitting, base, _layers(fitting, report, say, len(base.manifest["layers"]))))
                 return pushed.finish(made, target, say)
         with store.using():
             layers = _layers(recipe, report, say)
@@ -95,8 +98,9 @@ class AppendBuilder:
 Say = Callable[[str], None]
 
 
-def _layers(recipe: Recipe, report: Reporter, say: Say) -> list[Layer]:
-    return [_dependencies(recipe, report, say), _runner(say), *_files(recipe.files, say)]
+def _layers(recipe: Recipe, report: Reporter, say: Say, below: int = 0) -> list[Layer]:
+    apart = max(0, min(MOST, LIMIT - below - 4))  # dependencies, fairing, the large files that share one, the code
+    return [_dependencies(recipe, report, say), _runner(say), *_files(recipe.files, say, apart)]
 
 
 def _dependencies(recipe: Recipe, report: Reporter, say: Say) -> Layer:
@@ -114,10 +118,10 @@ def _runner(say: Say) -> Layer:
     return made.layer
 
 
-def _files(files: Sequence[File], say: Say) -> Iterator[Layer]:
+def _files(files: Sequence[File], say: Say, most: int) -> Iterator[Layer]:
     large = sorted((file for file in files if _size(file) >= LARGE), key=lambda file: (-_size(file), file.path))
     apart = {id(file) for file in large}
-    for group in (*([file] for file in large[:MOST]), large[MOST:]):
+    for group in (*([file] for file in large[:most]), large[most:]):
         if group:
             made = store.put_layer("files", group)
             called = group[0].path if len(group) == 1 else f"{len(group)} large files"

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+import fairing_builders.append as append
 from fairing import state
 from fairing.oci import known, layout, pinned
 from fairing.oci.registry import Registry
@@ -227,3 +228,12 @@ def test_an_image_of_ours_as_a_base_stands_for_what_is_below_it(plain):
     assert manifest["layers"] == other["layers"]
     assert config == plainly
     assert manifest["annotations"]["org.opencontainers.image.base.digest"] == first.digest
+
+
+def test_an_image_has_no_more_layers_than_can_be_stacked(plain, monkeypatch):
+    monkeypatch.setattr(append, "LARGE", 1000)
+    deep = [bases.layer((f"etc/{number}", b"")) for number in range(100)]
+    base = bases.push(f"{plain}/deep:1", layers=deep, history=None)
+    files = [File(f"data/{number}.bin", bytes([number]) * 1000) for number in range(40)]
+    manifest, config = read(build(recipe(base, files=files), to(f"{plain}/team/deep")).ref)
+    assert len(manifest["layers"]) == len(config["rootfs"]["diff_ids"]) == append.LIMIT

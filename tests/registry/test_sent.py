@@ -238,3 +238,30 @@ def test_a_process_that_is_forked_leaves_the_connections_of_its_parent_alone(wat
     assert os.waitpid(child, 0)[1] == 0
     build(recipe(base, b"print(2)\n"), target)
     assert transfer._idle[0][2] is before
+
+
+def test_an_interrupted_push_ends_and_goes_well_the_next_time(plain):
+    content = os.urandom(3 << 20)
+    reached = threading.Event()
+
+    def interrupt(read):
+        if read:
+            reached.set()
+            raise KeyboardInterrupt
+
+    def slow(offset):
+        yield content[offset : 1 << 20]
+        assert reached.wait(60)
+        yield content[1 << 20 :]
+
+    blobs, manifest, kind = bases.image(layers=())
+    slowly = [*blobs, replace(Blob.of(content), open=slow)]
+    target = parse(f"{plain}/team/interrupted:1")
+    with pytest.raises(KeyboardInterrupt), transfer.opened() as first:
+        first.push(target, slowly, manifest, kind, interrupt)
+    with pytest.raises(RegistryError, match="is closed"):
+        first.push(target, slowly, manifest, kind)
+    with transfer.opened() as second:
+        assert second is not first
+        second.push(target, [*blobs, Blob.of(content)], manifest, kind)
+        assert second.registry(plain).has_manifest("team/interrupted", "1")
