@@ -7,7 +7,11 @@ from fairing.testing import builders, builds
 from tests.conftest import missing
 from tests.registry import bases, servers
 
-MADE = [(name, to) for name in plugins.installed(plugins.BUILDERS) for to in sorted(plugins.builder(name).makes)]
+MADE = [
+    pytest.param(name, to, marks=pytest.mark.cluster) if to == "inline" else (name, to)
+    for name in plugins.installed(plugins.BUILDERS)
+    for to in sorted(plugins.builder(name).makes)
+]
 
 
 @pytest.fixture(scope="session")
