@@ -13,19 +13,17 @@ from fairing.kube.logs import _Place
 LINES = 100_000
 
 
-def numbered(count, seconds):
-
-    began = time.monotonic()
-    for number in range(count):
-        print("line", number)
-        if number % 500 == 0:
-            time.sleep(max(0.0, began + seconds * number / count - time.monotonic()))
-    return count
-
-
 @pytest.mark.restarts_cluster
 def test_a_hundred_thousand_lines_come_once_each_while_the_api_server_is_killed(there, script):
     over = threading.Event()
+
+    def numbered(count, seconds):
+        began = time.monotonic()
+        for number in range(count):
+            print("line", number)
+            if number % 500 == 0:
+                time.sleep(max(0.0, began + seconds * number / count - time.monotonic()))
+        return count
 
     def kill():
         while not over.wait(random.uniform(1.0, 4.0)):
