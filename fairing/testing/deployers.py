@@ -146,12 +146,14 @@ def returns_from_cancel_when_it_has_stopped(name: str) -> None:
 
 
 def cancelling_an_ended_run_does_nothing(name: str) -> None:
-    """Leave a run as it is that has ended, however often it is cancelled."""
-    run = succeeded(name)
-    for _ in range(2):
-        _does(lambda: run.deployer.cancel(run.handle), "cancelling an ended run fails")
-    after = run.deployer.status(run.handle).phase
-    assert after == run.phase, f"cancelling an ended run makes it {after}"
+    """Leave a run as it is that has ended, however often and however soon after its end it is cancelled."""
+    with run(name, programs.talk, (1,)) as started:
+        said = _text(started.events())
+        for _ in range(2):
+            _does(lambda: started.deployer.cancel(started.handle), "cancelling an ended run fails")
+        phase = started.deployer.status(started.handle).phase
+        assert phase == "succeeded", f"cancelling an ended run makes it {phase}"
+        assert started.text() == said, "cancelling an ended run takes away what it said"
 
 
 def deleting_leaves_nothing(name: str) -> None:

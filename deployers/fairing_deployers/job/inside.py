@@ -18,7 +18,7 @@ from typing import Any
 
 from fairing import state
 from fairing.errors import DeployError
-from fairing.events import Failure, FileInfo, Result
+from fairing.events import FINAL, Failure, FileInfo, Result
 from fairing.kube.connection import Connection
 from fairing.kube.execute import Output
 from fairing.kube.pods import CONTAINER
@@ -144,10 +144,11 @@ def release(reached: Connection, pod: dict[str, Any]) -> None:
 
 def cancel(reached: Connection, job: dict[str, Any]) -> None:
     """End a run's processes, with its grace, and wait until they have ended; pods that have not started are removed."""
-    if status.finished(job) is not None:
+    there = status.pods(reached, job)
+    if status.of(job, there).phase in FINAL:  # its pods settle that a second before its Job says it
         return
     note = {"metadata": {"annotations": {objects.CANCELLED: "true"}}}
-    running = [pod for pod in status.pods(reached, job) if "running" in status.container(pod).get("state", {})]
+    running = [pod for pod in there if "running" in status.container(pod).get("state", {})]
     if not running:
         objects.change(reached, job, {**note, "spec": {"suspend": True}})
     else:
