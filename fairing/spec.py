@@ -263,6 +263,7 @@ class Workload:
         inputs: Files that travel beside the image and never in a layer: arguments, parameters.
         env: Extra variables.
         timeout: Seconds until the run is stopped.
+        start_timeout: Seconds that it may wait until its code starts, where it may have to wait for its place.
         retries: How often a run that was killed or lost is started again; a run whose own code failed never is.
         grace: Seconds between SIGTERM and SIGKILL.
         limits: ``"enforce"`` refuses limits that cannot be kept; ``"best-effort"`` runs without them.
@@ -277,6 +278,7 @@ class Workload:
     inputs: tuple[File, ...] = ()
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     timeout: float | None = None
+    start_timeout: float | None = None
     retries: int = 0
     grace: float = 10.0
     limits: Literal["enforce", "best-effort"] = "enforce"

@@ -182,6 +182,7 @@ def workload(captured: Captured, settled: Options) -> Workload:
         inputs=captured.inputs,
         env=settled.env or (),
         timeout=settled.timeout,
+        start_timeout=settled.start_timeout,
         retries=settled.retries or 0,
         grace=10.0 if settled.grace is None else settled.grace,
         limits=settled.limits or "enforce",

@@ -66,6 +66,7 @@ class Options:
     gpus: int | None = _option(None, "GPUs of each worker")
     limits: Limits | None = _option(None, "what to do where cpu and memory cannot be limited")
     timeout: float | None = _option(None, "seconds until the run is stopped; 0: never")
+    start_timeout: float | None = _option(None, "seconds that a run on a cluster may wait until it starts; 0: for ever")
     retries: int | None = _option(None, "how often a run that was killed or lost starts again")
     grace: float | None = _option(None, "seconds between asking a run to end and ending it")
     outputs: tuple[str, ...] | None = _option(None, "files of the working folder to bring back, as globs")
@@ -107,6 +108,7 @@ class Given(TypedDict, total=False):
     gpus: int | None
     limits: Limits | None
     timeout: float | None
+    start_timeout: float | None
     retries: int | None
     grace: float | None
     outputs: Texts
@@ -127,6 +129,7 @@ LISTS = frozenset({"platform", "requirements", "groups", "include", "allow", "se
 NUMBERS: Mapping[str, type] = {
     "cpu": float,
     "timeout": float,
+    "start_timeout": float,
     "grace": float,
     "workers": int,
     "gpus": int,
@@ -139,7 +142,15 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "on_interrupt": ("detach", "cancel"),
     "kind": ("auto", "job"),
 }
-_LEAST: Mapping[str, float] = {"workers": 1, "gpus": 0, "retries": 0, "timeout": 0, "grace": 0, "cpu": 0}
+_LEAST: Mapping[str, float] = {
+    "workers": 1,
+    "gpus": 0,
+    "retries": 0,
+    "timeout": 0,
+    "start_timeout": 0,
+    "grace": 0,
+    "cpu": 0,
+}
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 

@@ -91,6 +91,7 @@ def use(
     gpus: int | None = None,
     limits: Limits | None = None,
     timeout: float | None = None,
+    start_timeout: float | None = None,
     retries: int | None = None,
     grace: float | None = None,
     outputs: Texts = None,

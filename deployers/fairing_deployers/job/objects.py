@@ -33,6 +33,12 @@ CANCELLED = "fairing/cancelled"
 OUTPUTS = "fairing/outputs"
 """The annotation with the files that are to be brought back: a JSON list of globs."""
 
+STARTS = "fairing/start-timeout"
+"""The annotation with the seconds that a run may wait until it starts."""
+
+REASON = "fairing/not-started"
+"""The annotation of a Job that was given up before it started: why, in words."""
+
 _KEEP = 7 * 24 * 3600
 """Seconds that a Job that has ended, its pods and their logs are kept."""
 
@@ -225,10 +231,11 @@ def _mounts(name: str, image: BuiltImage) -> dict[str, Any]:
 def _job(name: str, image: BuiltImage, workload: Workload, inputs: list[str]) -> dict[str, Any]:
     group = workload.groups[0]
     deadline = {"activeDeadlineSeconds": max(1, round(workload.timeout))} if workload.timeout else {}
+    starts = {STARTS: f"{workload.start_timeout:g}"} if workload.start_timeout else {}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {**_metadata(name, name), "annotations": {OUTPUTS: json.dumps(workload.outputs)}},
+        "metadata": {**_metadata(name, name), "annotations": {OUTPUTS: json.dumps(workload.outputs), **starts}},
         "spec": {
             "completionMode": "Indexed",
             "completions": group.count,
