@@ -271,6 +271,9 @@ class Workload:
         in_notebook: Whether a notebook shows it: there ``tqdm.auto`` draws as in a notebook.
         secrets: Names of environment variables whose values the deployer hands over; a value stands in no noun.
         outputs: Globs of files of the working folder that will be wanted when the run has ended.
+        artifacts: Where what it leaves is kept: an address without credentials, or ``"oci"``.
+        log_limit: Bytes of a value or a display that may come through its log; ``None`` leaves that to the deployer.
+        linger: Seconds that it waits, when its code has ended, for what is unread.
     """
 
     name: str
@@ -286,6 +289,9 @@ class Workload:
     in_notebook: bool = False
     secrets: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    artifacts: str = ""
+    log_limit: int | None = None
+    linger: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

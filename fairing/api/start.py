@@ -190,6 +190,9 @@ def workload(captured: Captured, settled: Options) -> Workload:
         in_notebook=in_notebook(),
         secrets=_there(settled.secrets or ()),
         outputs=settled.outputs or (),
+        artifacts=settled.artifacts or "",
+        log_limit=None if settled.log_limit is None else octets(settled.log_limit),
+        linger=60.0 if settled.linger is None else settled.linger,
     )
 
 

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, cast
+from urllib.parse import urlsplit
 
 from fairing.edge import Edge
 from fairing.errors import ConfigError
@@ -70,6 +71,11 @@ class Options:
     retries: int | None = _option(None, "how often a run that was killed or lost starts again")
     grace: float | None = _option(None, "seconds between asking a run to end and ending it")
     outputs: tuple[str, ...] | None = _option(None, "files of the working folder to bring back, as globs")
+    artifacts: str | None = _option(
+        None, "where a run on a cluster keeps what it leaves: s3://bucket/prefix, file:///mnt/volume, or oci"
+    )
+    log_limit: str | None = _option(None, "the largest value or display that comes through a pod's log, such as 4Mi")
+    linger: float | None = _option(None, "seconds that a pod whose code has ended waits for what is unread")
     max_size: str | None = _option(None, "the largest global or argument that is taken along, such as 64Mi")
     on_interrupt: OnInterrupt | None = _option(None, "what Ctrl-C does to the run")
     trust: bool | None = _option(None, "load values of runs that were not started from here")
@@ -112,6 +118,9 @@ class Given(TypedDict, total=False):
     retries: int | None
     grace: float | None
     outputs: Texts
+    artifacts: str | None
+    log_limit: str | int | None
+    linger: float | None
     max_size: str | int | None
     on_interrupt: OnInterrupt | None
     trust: bool | None
@@ -131,6 +140,7 @@ NUMBERS: Mapping[str, type] = {
     "timeout": float,
     "start_timeout": float,
     "grace": float,
+    "linger": float,
     "workers": int,
     "gpus": int,
     "retries": int,
@@ -149,6 +159,7 @@ _LEAST: Mapping[str, float] = {
     "timeout": 0,
     "start_timeout": 0,
     "grace": 0,
+    "linger": 0,
     "cpu": 0,
 }
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -251,8 +262,10 @@ def _value(name: str, value: Any, where: str) -> Any:
         return value if isinstance(value, bool) else _flag(name, value, where)
     if name in CHOICES and value not in CHOICES[name]:
         raise ConfigError(_place(f"{name}={value!r} is not possible", where), fix=f"Use {' or '.join(CHOICES[name])}.")
-    if name in {"memory", "max_size"}:
+    if name in {"memory", "max_size", "log_limit"}:
         return _size(name, value, where)
+    if name == "artifacts":
+        return _store(_text(name, value, where), where)
     if (name, type(value)) in {("image", Image), ("target", Target)}:
         return value
     return _text(name, value, where)
@@ -270,6 +283,27 @@ def _texts(name: str, value: Any, where: str) -> tuple[str, ...]:
         raise ConfigError(_place(f"{name}={value!r} is not possible", where), fix=f"{name} is a list of texts.")
     ordered = sorted(given, key=str) if isinstance(given, set | frozenset) else given
     return tuple(_text(name, os.fspath(each) if isinstance(each, os.PathLike) else each, where) for each in ordered)
+
+
+def _store(url: str, where: str) -> str:
+    """Check where artifacts are kept: the address stands in objects that others read, so it holds no credentials."""
+    try:
+        parts = urlsplit(url)
+        secret = bool(parts.password or parts.query)
+    except ValueError:
+        parts, secret = urlsplit(""), False
+    if secret:
+        raise ConfigError(
+            _place("artifacts= holds more than an address", where),
+            why="It stands where others may read it.",
+            fix="Hand credentials over with secrets=[…]: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for instance.",
+        )
+    if url != "oci" and not (parts.scheme and url.startswith(f"{parts.scheme}://") and (parts.netloc or parts.path)):
+        raise ConfigError(
+            _place(f"artifacts={url!r} is no place to keep things", where),
+            fix="Write it like s3://bucket/prefix, file:///mnt/volume, or oci for the registry of repository=.",
+        )
+    return url
 
 
 def _size(name: str, value: Any, where: str) -> str:

@@ -39,6 +39,19 @@ def test_a_value_that_is_not_possible_is_refused(name, value):
         options({name: value})
 
 
+@pytest.mark.parametrize("url", ["s3://me:t0psecret@bucket/runs", "abfs://runs@account/x?sig=t0psecret"])
+def test_a_store_whose_address_holds_a_password_is_refused_and_the_password_is_not_said(url):
+    with pytest.raises(ConfigError, match="secrets=") as refused:
+        options({"artifacts": url})
+    assert "t0psecret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["bucket/runs", "s3:bucket", "oci:", "s3://", "http://[", ""])
+def test_a_store_that_is_no_address_is_refused(url):
+    with pytest.raises(ConfigError, match="artifacts"):
+        options({"artifacts": url})
+
+
 @given(st.dictionaries(st.sampled_from(NAMES), st.text(), max_size=4))
 def test_any_text_is_an_option_or_one_sentence(given_options):
     try:
