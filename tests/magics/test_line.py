@@ -67,7 +67,7 @@ def test_an_option_reads_the_same_as_text_and_as_a_value(name):
     values = {"trust": True, "trust_html": True, "dry_run": True, "env": {"A": "1"}, "dependencies": "resolved"}
     values |= {"limits": "best-effort", "on_interrupt": "cancel", "kind": "job", "memory": "2Gi", "max_size": "2Mi"}
     values |= {"artifacts": "s3://bucket/runs", "log_limit": "2Mi"}
-    values |= dict.fromkeys(("workers", "gpus", "retries", "cpu", "timeout", "grace", "linger"), 2)
+    values |= dict.fromkeys(("workers", "gpus", "retries", "cpu", "timeout", "start_timeout", "grace", "linger"), 2)
     value = values.get(name, "some")
     typed = f"--{name.replace('_', '-')}" + ("" if value is True else " 'A=1'" if name == "env" else f" {value}")
     read = line.read(line.tokens(typed, {}), (), (), options=True, tail=False, name="x")
