@@ -33,6 +33,9 @@ _PATIENCE = 60.0
 
 _PAUSE = 0.5
 _BUSY = frozenset({429, 502, 503, 504})
+_WHOLE = "application/json"
+_BARE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_BARE_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _TYPES = {
     "POST": "application/json",
     "PUT": "application/json",
@@ -88,23 +91,37 @@ class Connection:
         """Read an object or a list."""
         return self.request("GET", path, None, query)
 
-    def post(self, path: str, body: dict[str, Any], **query: Any) -> dict[str, Any]:
-        """Create an object."""
-        return self.request("POST", path, body, query)
+    def metadata(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """List objects, each with its metadata alone."""
+        items: list[dict[str, Any]] = self.request("GET", path, None, query, _BARE_LIST)["items"] or []
+        return items
 
-    def patch(self, path: str, body: dict[str, Any], **query: Any) -> dict[str, Any]:
-        """Change an object; lists are merged by their keys."""
-        return self.request("PATCH", path, body, query)
+    def post(self, path: str, body: dict[str, Any], *, bare: bool = False) -> dict[str, Any]:
+        """Create an object, and return it: what is ``bare`` comes back with its metadata alone."""
+        return self.request("POST", path, body, {}, _BARE if bare else _WHOLE)
 
-    def delete(self, path: str, **query: Any) -> None:
-        """Delete an object; one that is not there is as good as deleted."""
+    def patch(self, path: str, body: dict[str, Any], *, bare: bool = False) -> dict[str, Any]:
+        """Change an object, and return it; lists are merged by their keys."""
+        return self.request("PATCH", path, body, {}, _BARE if bare else _WHOLE)
+
+    def delete(self, path: str, only: dict[str, str] | None = None, **query: Any) -> None:
+        """Delete an object; one that is not there is as good as deleted.
+
+        Args:
+            path: Its path.
+            only: What it must be like still: its ``uid``, its ``resourceVersion``.
+            query: Parameters of the request.
+
+        Raises:
+            Refused: It is another by now; or for another reason.
+        """
         try:
-            self.request("DELETE", path, {}, query)
+            self.request("DELETE", path, {"preconditions": only} if only else {}, query)
         except Refused as refused:
             if refused.status != 404:
                 raise
 
-    def request(self, method: str, path: str, body: Any, query: dict[str, Any]) -> dict[str, Any]:
+    def request(self, method: str, path: str, body: Any, query: dict[str, Any], accept: str = _WHOLE) -> dict[str, Any]:
         """Send a request and return the answer.
 
         Raises:
@@ -115,7 +132,7 @@ class Connection:
         until = time.monotonic() + (_PATIENCE if self._answered and method == "GET" else 0.0)
         while True:
             try:
-                answer = self._send(method, path, body, query, _READ, whole=True)
+                answer = self._send(method, path, body, query, _READ, accept)
             except Unreachable:
                 if time.monotonic() >= until:
                     raise
@@ -131,7 +148,7 @@ class Connection:
             read: Seconds without a byte after which it counts as cut.
             query: Parameters of the request.
         """
-        return self._send("GET", path, None, query, read, whole=False)
+        return self._send("GET", path, None, query, read)
 
     def authorization(self) -> str | None:
         """Return the header that says who asks, refreshed where it has expired."""
@@ -142,12 +159,13 @@ class Connection:
         return None if token is None else str(token)
 
     def _send(
-        self, method: str, path: str, body: Any, query: dict[str, Any], read: float | None, *, whole: bool
+        self, method: str, path: str, body: Any, query: dict[str, Any], read: float | None, accept: str = ""
     ) -> HTTPResponse:
+        """Send a request; without ``accept`` what comes back is not read yet."""
         import urllib3
 
         url = f"{self.configuration.host}{path}" + (f"?{urlencode(_query(query))}" if query else "")
-        headers = {"Accept": "application/json", "Content-Type": _TYPES.get(method, "application/json")}
+        headers = {"Accept": accept or _WHOLE, "Content-Type": _TYPES.get(method, "application/json")}
         if token := self.authorization():
             headers["Authorization"] = token
         data = None if body is None else json.dumps(body).encode()
@@ -157,7 +175,7 @@ class Connection:
                 url,
                 body=data,
                 headers=headers,
-                preload_content=whole,
+                preload_content=bool(accept),
                 retries=False,
                 redirect=False,
                 timeout=urllib3.Timeout(connect=_CONNECT, read=read),

@@ -36,7 +36,9 @@ UNPRIVILEGED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["AL
 _GPU = "nvidia.com/gpu"
 
 
-def template(name: str, image: BuiltImage, workload: Workload, group: Group, secrets: Sequence[str]) -> dict[str, Any]:
+def template(
+    name: str, image: BuiltImage, workload: Workload, group: Group, secrets: Sequence[str], mounts: Sequence[str]
+) -> dict[str, Any]:
     """Return the template of a group's pods.
 
     Args:
@@ -45,6 +47,7 @@ def template(name: str, image: BuiltImage, workload: Workload, group: Group, sec
         workload: How.
         group: The pods' own group.
         secrets: The Secrets that hold what travels beside the image, a piece each.
+        mounts: The ConfigMaps that hold what the image has not and its pods find beside it.
     """
     marks = {RUN: name, "sidecar.istio.io/inject": "false"}
     return {
@@ -56,7 +59,7 @@ def template(name: str, image: BuiltImage, workload: Workload, group: Group, sec
             "terminationGracePeriodSeconds": math.ceil(workload.grace) + 5,
             "securityContext": RESTRICTED,
             "containers": [_container(name, image, workload, group.resources)],
-            "volumes": [_given(name, image, secrets), {"name": "own", "emptyDir": {}}],
+            "volumes": [_given(name, secrets, mounts), {"name": "own", "emptyDir": {}}],
         },
     }
 
@@ -89,14 +92,13 @@ def _container(name: str, image: BuiltImage, workload: Workload, resources: Reso
     }
 
 
-def _given(name: str, image: BuiltImage, secrets: Sequence[str]) -> dict[str, Any]:
+def _given(name: str, secrets: Sequence[str], mounts: Sequence[str]) -> dict[str, Any]:
     key = {"name": name, "items": [{"key": "key", "path": "key", "mode": 0o400}]}
     sources: list[dict[str, Any]] = [{"configMap": {"name": name}}, {"secret": key}]
     for number, secret in enumerate(secrets):
         piece = {"key": PIECE, "path": f"{INPUTS}.{number:03}", "mode": 0o400}
         sources.append({"secret": {"name": secret, "items": [piece]}})
-    if image.mounts:
-        sources.append({"configMap": {"name": f"{name}-mounts"}})
+    sources += [{"configMap": {"name": each}} for each in mounts]
     return {"name": "given", "projected": {"sources": sources}}
 
 

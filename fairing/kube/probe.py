@@ -10,7 +10,7 @@ from typing import Any
 
 from fairing import state
 from fairing.errors import BuildError
-from fairing.kube import pods
+from fairing.kube import beside, pods
 from fairing.kube.connection import Connection
 from fairing.kube.watch import Watch
 
@@ -97,8 +97,10 @@ def _ask(reached: Connection, image: str) -> Contents:
 
 
 def _pod(name: str, image: str) -> dict[str, Any]:
+    marks = beside.unowned(name)
+    marks["labels"]["sidecar.istio.io/inject"] = "false"
     return {
-        "metadata": {"name": name, "labels": {pods.RUN: name, "sidecar.istio.io/inject": "false"}},
+        "metadata": {"name": name, **marks},
         "spec": {
             "restartPolicy": "Never",
             "activeDeadlineSeconds": _SECONDS,

@@ -1,7 +1,7 @@
 """The objects of a run: each is made here, and deleted here.
 
-The Secret and the ConfigMaps are made first, since the pods mount them; then the Job; then they are given to it, so
-that whoever deletes the Job deletes all.
+The Secrets and the ConfigMaps are made first, since the pods mount them; then the Job; then they are given to it, so
+that whoever deletes the Job deletes all. What is left of a client that died in between is swept by the next one.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from fairing.errors import ConfigError, DeployError
+from fairing.errors import ConfigError, DeployError, FairingError
 from fairing.events import Source, Stamp, Status
-from fairing.kube import access, pods
+from fairing.kube import access, beside, pods
+from fairing.kube.beside import Thing
 from fairing.kube.connection import Connection, Refused, connect
 from fairing.kube.watch import Watch
 from fairing.oci.layer import PLACES, order, write
@@ -26,7 +29,6 @@ from fairing.run.runner import told
 from fairing.spec import BuiltImage, Handle, Workload
 from fairing.words import size
 
-OURS = "app.kubernetes.io/managed-by"
 CANCELLED = "fairing/cancelled"
 """The annotation of a Job that somebody cancelled."""
 
@@ -49,6 +51,8 @@ NEEDED: tuple[access.Right, ...] = (
     ("delete", "batch", "jobs"),
     ("create", "", "secrets"),
     ("get", "", "secrets"),
+    ("patch", "", "secrets"),
+    ("patch", "", "configmaps"),
     ("create", "", "configmaps"),
     ("watch", "", "pods"),
     ("get", "", "pods/log"),
@@ -87,28 +91,21 @@ def check(reached: Connection, workload: Workload) -> None:
 def create(reached: Connection, image: BuiltImage, workload: Workload, report: Reporter) -> Handle:
     """Make a run's objects; on failure none is left."""
     name = _name(workload.name)
-    path = f"/api/v1/namespaces/{reached.namespace}"
     inputs = _inputs(name, workload)
-    beside = [("secrets", _secret(name, workload)), ("configmaps", _description(name, image, workload))]
-    beside += [("secrets", secret) for secret in inputs]
-    if image.mounts:
-        beside.append(("configmaps", _mounts(name, image)))
-    made: list[str] = []
-    try:
-        for kind, body in beside:
-            made.append(f"{path}/{kind}/{body['metadata']['name']}")
-            reached.post(f"{path}/{kind}", body)
-        job = reached.post(_jobs(reached), _job(name, image, workload, [each["metadata"]["name"] for each in inputs]))
-        made.append(f"{_jobs(reached)}/{name}?propagationPolicy=Background")
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"]}
-        for each in made[:-1]:
-            reached.patch(each, {"metadata": {"ownerReferences": [owner]}})
-    except BaseException:
-        for each in made:
-            reached.delete(each)
-        raise
+    mounts = [beside.shared(file, name) for file in image.mounts]
+    things = [_secret(name, workload), _description(name, image, workload), *inputs, *mounts]
+    body = _job(name, image, workload, [each.name for each in inputs], [each.name for each in mounts])
+    with beside.placed(reached, things):
+        try:
+            job = reached.post(_jobs(reached), body)
+            beside.give(reached, things, beside.reference(job))
+        except BaseException:
+            with suppress(FairingError):
+                reached.delete(f"{_jobs(reached)}/{name}", propagationPolicy="Background")
+            raise
     where = f"Job {name} in the namespace {reached.namespace} of {reached.context}"
     report(Status(Stamp(Source("run"), time.time()), "pending", where))
+    beside.sweep(reached, lambda: _every(reached))  # while the pod starts
     return Handle("job", (reached.context, reached.namespace, "job", name), job["metadata"]["uid"])
 
 
@@ -142,8 +139,7 @@ def find(handle: Handle) -> tuple[Connection, dict[str, Any]]:
 
 def every(reached: Connection) -> tuple[Handle, ...]:
     """Return the handles of fairing's Jobs in a namespace, newest first."""
-    jobs = reached.get(_jobs(reached), labelSelector=f"{OURS}=fairing")["items"]
-    jobs.sort(key=lambda job: job["metadata"]["creationTimestamp"], reverse=True)
+    jobs = sorted(_every(reached), key=lambda job: str(job["metadata"]["creationTimestamp"]), reverse=True)
     return tuple(
         Handle("job", (reached.context, reached.namespace, "job", job["metadata"]["name"]), job["metadata"]["uid"])
         for job in jobs
@@ -187,32 +183,28 @@ def _name(stem: str) -> str:
     return f"{plain if plain[0].isalpha() else 'run-' + plain}-{secrets.token_hex(4)}"
 
 
-def _metadata(name: str, run: str) -> dict[str, Any]:
-    return {"name": name, "labels": {OURS: "fairing", pods.RUN: run}}
+def _every(reached: Connection) -> list[dict[str, Any]]:
+    jobs = reached.get(_jobs(reached), labelSelector=f"{beside.OURS}=fairing")["items"]
+    return [{"apiVersion": "batch/v1", "kind": "Job", **job} for job in jobs]  # what is listed does not say it itself
 
 
-def _secret(name: str, workload: Workload) -> dict[str, Any]:
+def _secret(name: str, workload: Workload) -> Thing:
     values = {f"secret-{number}": os.environ[each].encode() for number, each in enumerate(workload.secrets)}
-    data = {"key": secrets.token_bytes(32), **values}
-    return {"metadata": _metadata(name, name), "immutable": True, "data": _encoded(data)}
+    return Thing("secrets", name, name, {"key": secrets.token_bytes(32), **values})
 
 
-def _inputs(name: str, workload: Workload) -> list[dict[str, Any]]:
+def _inputs(name: str, workload: Workload) -> list[Thing]:
     """Return the Secrets that hold what travels beside the image: an archive, in as many pieces as it takes."""
     packed = io.BytesIO()
     write(sorted(workload.inputs, key=order), packed)
     data = packed.getvalue()
     return [
-        {
-            "metadata": _metadata(f"{name}-inputs-{number}", name),
-            "immutable": True,
-            "data": _encoded({pods.PIECE: data[at : at + _PIECE]}),
-        }
+        Thing("secrets", f"{name}-inputs-{number}", name, {pods.PIECE: data[at : at + _PIECE]})
         for number, at in enumerate(range(0, len(data), _PIECE))
     ]
 
 
-def _description(name: str, image: BuiltImage, workload: Workload) -> dict[str, Any]:
+def _description(name: str, image: BuiltImage, workload: Workload) -> Thing:
     described = {
         **told(image, workload),
         "code": f"/{PLACES['code']}",
@@ -220,22 +212,23 @@ def _description(name: str, image: BuiltImage, workload: Workload) -> dict[str, 
         "role": workload.groups[0].role,
         "linger": _LINGER,
     }
-    return {"metadata": _metadata(name, name), "immutable": True, "data": {"run.json": json.dumps(described)}}
+    return Thing("configmaps", name, name, {"run.json": json.dumps(described).encode()})
 
 
-def _mounts(name: str, image: BuiltImage) -> dict[str, Any]:
-    files = {file.path: file.read() for file in image.mounts}
-    return {"metadata": _metadata(f"{name}-mounts", name), "immutable": True, "binaryData": _encoded(files)}
-
-
-def _job(name: str, image: BuiltImage, workload: Workload, inputs: list[str]) -> dict[str, Any]:
+def _job(
+    name: str, image: BuiltImage, workload: Workload, inputs: Sequence[str], mounts: Sequence[str]
+) -> dict[str, Any]:
     group = workload.groups[0]
     deadline = {"activeDeadlineSeconds": max(1, round(workload.timeout))} if workload.timeout else {}
     starts = {STARTS: f"{workload.start_timeout:g}"} if workload.start_timeout else {}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {**_metadata(name, name), "annotations": {OUTPUTS: json.dumps(workload.outputs), **starts}},
+        "metadata": {
+            "name": name,
+            "labels": {beside.OURS: "fairing", pods.RUN: name},
+            "annotations": {OUTPUTS: json.dumps(workload.outputs), **starts},
+        },
         "spec": {
             "completionMode": "Indexed",
             "completions": group.count,
@@ -252,10 +245,6 @@ def _job(name: str, image: BuiltImage, workload: Workload, inputs: list[str]) ->
                 ]
             },
             **deadline,
-            "template": pods.template(name, image, workload, group, inputs),
+            "template": pods.template(name, image, workload, group, inputs, mounts),
         },
     }
-
-
-def _encoded(data: dict[str, bytes]) -> dict[str, str]:
-    return {name: base64.b64encode(each).decode() for name, each in data.items()}
