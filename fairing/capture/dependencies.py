@@ -53,6 +53,7 @@ def absent(requires: Iterable[str]) -> tuple[tuple[str, str], ...]:
     return tuple((name, f"required by {by}, but not installed here") for name, by in closure(requires).absent if by)
 
 
+_USED = frozenset({"ipykernel", "papermill", "kubernetes", "docker"})
 _OURS = frozenset({"fairing", "fairing_builders", "fairing_deployers"})
 _FOR_DEVELOPERS = frozenset(
     {"test", "tests", "testing", "dev", "develop", "doc", "docs", "lint", "typing", "build", "ci"}
@@ -68,8 +69,10 @@ def _with_engines(found: dict[str, str]) -> dict[str, str]:
     """Add what is loaded now and is an extra of something needed: pyarrow behind pandas, openpyxl, a file system."""
     installed = distributions()
     loaded = {name.partition(".")[0] for name in tuple(sys.modules)}
-    # What the kernel is made of is loaded in every notebook, and what papermill is made of once we have asked it.
-    ours = {each.name for each in closure(loaded.intersection(("ipykernel", "papermill"))).found}
+    # What the kernel is made of is loaded in every notebook, and what these are made of once we have used them.
+    ours = {
+        each.name for each in closure(loaded.intersection(("ipykernel", "papermill", "kubernetes", "docker"))).found
+    }
     # Of what the code itself needs alone: what those require has extras too, and each is loaded in some notebook.
     names = {each.name for each in closure(found).found}
     new = dict(found)

@@ -280,14 +280,15 @@ answer = [name for name, _ in find(["front"])]
     assert place.run(code.format("import engine")) == ["cloudpickle", "engine", "front"]
 
 
-def test_what_is_loaded_because_we_asked_papermill_is_no_engine(place):
+@pytest.mark.parametrize("used", ["papermill", "kubernetes", "docker"])
+def test_what_is_loaded_because_we_used_it_is_no_engine(place, used):
     place.wheel("engine")
-    place.wheel("papermill", requires=["engine"])
+    place.wheel(used, requires=["engine"])
     front = place.wheel("front", extras=["fast"], requires=['engine; extra == "fast"'])
-    place.install(front, "papermill")
+    place.install(front, used)
     code = "import {}\nfrom fairing.capture.dependencies import find\nanswer = [name for name, _ in find(['front'])]"
     assert place.run(code.format("engine")) == ["cloudpickle", "engine", "front"]
-    assert place.run(code.format("engine, papermill")) == ["cloudpickle", "front"]
+    assert place.run(code.format(f"engine, {used}")) == ["cloudpickle", "front"]
 
 
 def test_what_only_a_package_s_own_tests_need_is_no_engine_of_it(place):

@@ -1,5 +1,6 @@
-"""The quickstart notebook, as ``make demo`` runs it."""
+"""The quickstart notebook, as ``make demo`` runs it, and the same on a cluster."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,12 +8,19 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests.kube import places
+
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def executed():
-    ran = subprocess.run([sys.executable, "-m", "notebooks.demo"], cwd=ROOT, capture_output=True, text=True)
+@pytest.fixture(scope="module", params=["local", pytest.param("cluster", marks=pytest.mark.cluster)])
+def executed(request):
+    """The executed notebook: as it is, and with nothing changed but where its calls go."""
+    there = {}
+    if request.param == "cluster":
+        there = places.variables(request.getfixturevalue("cluster"), request.getfixturevalue("shared_namespace"))
+    command = [sys.executable, "-m", "notebooks.demo"]
+    ran = subprocess.run(command, cwd=ROOT, env={**os.environ, **there}, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-3000:]
     where = Path(ran.stdout.strip().splitlines()[-1].rpartition(": ")[2])
     return {cell.id: cell for cell in nbformat.read(where, as_version=4).cells}
