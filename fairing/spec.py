@@ -218,6 +218,7 @@ class BuiltImage:
         env: Its environment.
         data: Files of the code layer that also lie in the run's working folder.
         mounts: Files that are not in it and that the deployer puts beside it: ``code.tar.gz``, ``runtime.zip``.
+        paths: Folders in it where Python finds fairing and the dependencies.
     """
 
     digest: str
@@ -229,6 +230,7 @@ class BuiltImage:
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     data: tuple[str, ...] = ()
     mounts: tuple[File, ...] = ()
+    paths: tuple[str, ...] = ()
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:
         """Show in a notebook which image it is, and of what."""

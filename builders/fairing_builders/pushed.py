@@ -150,6 +150,7 @@ def finish(made: Sequence[Made], target: Target, say: Say) -> BuiltImage:
         roots=recipe.roots,
         env=recipe.env,
         data=recipe.data,
+        paths=tuple(config.paths(recipe.python)),
     )
 
 

@@ -34,6 +34,8 @@ UNPRIVILEGED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["AL
 """What it asks of each container."""
 
 _GPU = "nvidia.com/gpu"
+_START = "import sys; sys.path[:0] = sys.argv[1:]; from fairing.runtime import pod; sys.exit(pod.main())"
+"""What a container runs: it finds fairing whatever has become of its variables on the way to the node."""
 
 
 def template(
@@ -65,7 +67,7 @@ def template(
 
 
 def _container(name: str, image: BuiltImage, workload: Workload, resources: Resources) -> dict[str, Any]:
-    zipped = [{"name": "PYTHONPATH", "value": f"{GIVEN}/runtime.zip"}] if image.mounts else []
+    found = (f"{GIVEN}/runtime.zip",) if image.mounts else image.paths
     said = (*(image.env if image.mounts else ()), *workload.env)
     secret = [
         {"name": each, "valueFrom": {"secretKeyRef": {"name": name, "key": f"secret-{number}"}}}
@@ -74,12 +76,11 @@ def _container(name: str, image: BuiltImage, workload: Workload, resources: Reso
     return {
         "name": CONTAINER,
         "image": image.ref,
-        "command": ["python", "-m", "fairing.runtime.pod"],
+        "command": ["python", "-c", _START, *found],
         "workingDir": OWN,
         "env": [
             {"name": "HOME", "value": HOME},
             {"name": "FAIRING_RUN", "value": name},
-            *zipped,
             *({"name": variable, "value": _literal(value)} for variable, value in said),
             *secret,
         ],

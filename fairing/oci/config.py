@@ -146,15 +146,19 @@ def completed(
     )
 
 
+def paths(python: str) -> list[str]:
+    """Return the folders of an image where a Python of this version finds fairing and the dependencies."""
+    minor = ".".join(python.split(".")[:2])
+    return [f"/{PLACES['fairing']}", f"/{PLACES['dependencies']}/lib/python{minor}/site-packages"]
+
+
 def _environment(recipe: Recipe, settings: Mapping[str, Any]) -> dict[str, str]:
     """Return the variables of an image: the base's, over them the recipe's, and where Python finds what we put in."""
-    place = f"/{PLACES['dependencies']}"
-    minor = ".".join(recipe.python.split(".")[:2])
     below = dict(each.partition("=")[::2] for each in settings.get("Env") or ())
     env = {"PATH": _PATH, "PYTHONPATH": "", **below, **dict(recipe.env)}
     first = {
-        "PATH": [f"{place}/bin"],
-        "PYTHONPATH": [f"/{PLACES['fairing']}", f"{place}/lib/python{minor}/site-packages"],
+        "PATH": [f"/{PLACES['dependencies']}/bin"],
+        "PYTHONPATH": paths(recipe.python),
     }
     return env | {name: ":".join(_first(ours, env[name])) for name, ours in first.items()}
 

@@ -1,7 +1,5 @@
 """Starts a run in a pod: makes of what was mounted what a run's folder is on a machine, then runs it.
 
-    python -m fairing.runtime.pod
-
 What the client gave lies in ``GIVEN``, which is read alone: ``run.json``, ``key``, the inputs as an archive in pieces,
 and, where the image has no code of its own, ``code.tar.gz`` and fairing itself as ``runtime.zip``. ``OWN`` is a volume
 that the pod has for itself and that outlives a restart of its container.
@@ -9,6 +7,7 @@ that the pod has for itself and that outlives a restart of its container.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -29,19 +28,40 @@ RELEASED = f"{OWN}/released"
 """Whoever has read everything makes this file; until then the pod waits, for at most ``linger`` seconds."""
 
 
+_PROXIES = ((15020, "/quitquitquit"), (4191, "/shutdown"))
+"""Where Istio's agent and Linkerd's proxy are told to end.
+
+https://istio.io/latest/docs/reference/commands/pilot-agent/ https://linkerd.io/2/tasks/graceful-shutdown/
+"""
+
+
 def main() -> int | str:
     """Lay out the run, run it, and wait until what it kept is read."""
     from fairing.runtime import __main__, pump
 
     spec: dict[str, Any] = json.loads(Path(GIVEN, "run.json").read_bytes())
     described = Path(OWN, "run.json")
+    _settle(spec.pop("env", {}))
     if not described.exists():
         _lay_out(spec, described)
     parent = os.getpid()
     code = __main__.main(str(described))
     if os.getpid() == parent:  # the child, which runs the user's code, comes back from there too
         _linger(float(spec.get("linger", 0.0)), pump.ENDED)
+        _dismiss()
     return code
+
+
+def _settle(variables: dict[str, str]) -> None:
+    """Set what the client said: something on the way, such as a PodDefault of Kubeflow, may have said otherwise since.
+
+    What else it said for ``PYTHONPATH`` holds too, after the folders of the run.
+    """
+    os.environ.update(variables)
+    sys.path[:] = dict.fromkeys(sys.path)
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        dict.fromkeys((*sys.argv[1:], *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))))
+    )
 
 
 def _lay_out(spec: dict[str, Any], described: Path) -> None:
@@ -85,5 +105,11 @@ def _linger(seconds: float, ended: str) -> None:
         time.sleep(0.1)  # a volume has nothing better to wait for, and nobody waits for this
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _dismiss() -> None:
+    """Tell the proxies of meshes, which would keep the pod, that they may end; where none listens, nothing happens."""
+    import socket  # here, since every run waits for what stands at the top
+
+    for port, path in _PROXIES:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0) as proxy:
+            proxy.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode())
+            proxy.recv(64)

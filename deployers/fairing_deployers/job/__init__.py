@@ -2,6 +2,7 @@
 
     objects    the Secret, the ConfigMaps and the Job of a run       status    a Job and its pods in our words
     streams    follows one                                           inside    what is asked of a pod that runs
+    sidecars   what others put into its pods
 
 Everything that is asked of a run is asked of the cluster, so any process that reaches it can ask.
 https://kubernetes.io/docs/concepts/workloads/controllers/job/
@@ -9,14 +10,15 @@ https://kubernetes.io/docs/concepts/workloads/controllers/job/
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from fairing.errors import DeployError
-from fairing.events import Event, FileInfo, Status
+from fairing.events import Event, FileInfo, Source, Stamp, Status
 from fairing.kube import access, connection
 from fairing.ports import Reporter, Stream
 from fairing.spec import BuiltImage, Destination, Finding, Handle, Target, Workload
-from fairing_deployers.job import inside, objects, status
+from fairing_deployers.job import inside, objects, sidecars, status
 
 
 class JobDeployer:
@@ -35,11 +37,18 @@ class JobDeployer:
 
     def examine(self, target: Target) -> Iterator[Finding]:
         """Say who the user is on that cluster, and what they may do there."""
-        yield from access.findings(connection.to(target), objects.NEEDED)
+        reached = connection.to(target)
+        yield from access.findings(reached, objects.NEEDED)
+        if sidecars.injects(reached):
+            yield Finding("sidecar", sidecars.LEFT_OUT)
 
     def deploy(self, image: BuiltImage, workload: Workload, target: Target, report: Reporter) -> Handle:
         """Make the Job and what it mounts; on failure nothing is left."""
-        return objects.create(connection.to(target), image, workload, report)
+        reached = connection.to(target)
+        handle = objects.create(reached, image, workload, report)
+        if sidecars.injects(reached):
+            report(Status(Stamp(Source("run"), time.time()), "pending", f"{sidecars.LEFT_OUT}, since it never ends"))
+        return handle
 
     def status(self, handle: Handle) -> Status:
         """Read how the run is from its Job."""

@@ -26,7 +26,7 @@ from fairing.ports import Stream
 from fairing.run.streams import Pieces
 from fairing.runtime.pod import OWN, RELEASED
 from fairing.spec import Handle
-from fairing_deployers.job import objects, status
+from fairing_deployers.job import objects, sidecars, status
 
 SMALL = 16 << 20
 """Bytes of files that are fetched although nobody named them."""
@@ -145,7 +145,8 @@ def release(reached: Connection, pod: dict[str, Any]) -> None:
 def cancel(reached: Connection, job: dict[str, Any]) -> None:
     """End a run's processes, with its grace, and wait until they have ended; pods that have not started are removed."""
     there = status.pods(reached, job)
-    if status.of(job, there).phase in FINAL:  # its pods settle that a second before its Job says it
+    if (phase := status.of(job, there).phase) in FINAL:  # its pods settle that a second before its Job says it
+        sidecars.end(reached, job, there, well=phase == "succeeded")
         return
     note = {"metadata": {"annotations": {objects.CANCELLED: "true"}}}
     running = [pod for pod in there if "running" in status.container(pod).get("state", {})]
@@ -159,6 +160,7 @@ def cancel(reached: Connection, job: dict[str, Any]) -> None:
                 b"".join(_output(reached, pod, _END, str(grace)))
             except DeployError:
                 continue  # it ended, and the command with it
+        sidecars.end_all(reached, job, running)
     status.wait(reached, job)
 
 

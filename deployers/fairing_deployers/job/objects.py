@@ -26,6 +26,7 @@ from fairing.kube.watch import Watch
 from fairing.oci.layer import PLACES, order, write
 from fairing.ports import Reporter
 from fairing.run.runner import told
+from fairing.runtime.pod import HOME
 from fairing.spec import BuiltImage, Handle, Workload
 from fairing.words import size
 
@@ -210,6 +211,7 @@ def _description(name: str, image: BuiltImage, workload: Workload) -> Thing:
         "code": f"/{PLACES['code']}",
         "data": list(image.data),
         "role": workload.groups[0].role,
+        "env": {"HOME": HOME, "FAIRING_RUN": name, **dict(image.env), **dict(workload.env)},
         "linger": _LINGER,
     }
     return Thing("configmaps", name, name, {"run.json": json.dumps(described).encode()})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from fairing.errors import DeployError
@@ -16,7 +18,7 @@ from fairing.kube.watch import Watch
 from fairing.ports import Stream
 from fairing.run.streams import Listed
 from fairing.runtime.frames import Decoder
-from fairing_deployers.job import inside, objects, status
+from fairing_deployers.job import inside, objects, sidecars, status
 
 
 class Replicas:
@@ -32,6 +34,8 @@ class Replicas:
         self._jobs = Watch(reached, path, [job], fieldSelector=f"metadata.name={job['metadata']['name']}")
         self._there: dict[str, dict[str, Any]] = {}
         self._followed: set[str] = set()
+        self._logs: dict[str, PodLog] = {}
+        self._closed = False
         self._said = ""
 
     def __iter__(self) -> Iterator[Stream[Event]]:
@@ -40,15 +44,22 @@ class Replicas:
             self._there[pod["metadata"]["uid"]] = pod
             if not gone:
                 yield from self._seen(pod)
-            if (ended := status.decided(self._job, tuple(self._there.values()))) is not None:
+            there = tuple(self._there.values())
+            if (ended := status.decided(self._job, there)) is not None:
                 self._jobs.close()
-                yield Listed(ended)
+                yield Listed(self._kept(ended, there))
+                self._end(there)
                 return
+            if (
+                not gone and sidecars.kept(pod) and sidecars.failed(pod)
+            ):  # it was killed, and may be started again when its pod has ended
+                self._end([pod])
         for pod in status.pods(self._reached, self._job):  # those of a run that had ended before
             yield from self._log(pod)
 
     def close(self) -> None:
         """End it, from any thread."""
+        self._closed = True
         self._pods.close()
 
     def _changed(self, job: dict[str, Any], ended: bool) -> None:
@@ -70,7 +81,21 @@ class Replicas:
         if not self._followed:
             yield Listed([Status(Stamp(Source("run"), began), "running")])
         self._followed.add(pod["metadata"]["uid"])
-        yield PodLog(self._reached, self._job, pod, self._key, self._since)
+        log = PodLog(self._reached, self._job, pod, self._key, self._since)
+        self._logs[pod["metadata"]["uid"]] = log
+        yield log
+
+    def _kept(self, ended: list[Event], pods: Sequence[dict[str, Any]]) -> list[Event]:
+        reason = sidecars.goes_on(pods)
+        return [replace(event, reason=reason) if reason and isinstance(event, Status) else event for event in ended]
+
+    def _end(self, pods: Sequence[dict[str, Any]]) -> None:
+        """End pods whose code has ended and that other containers keep, once all of their logs is read."""
+        kept = [pod for pod in pods if sidecars.kept(pod)]
+        for pod in kept:
+            self._logs[pod["metadata"]["uid"]].done.wait()
+        if kept and not self._closed:
+            sidecars.end(self._reached, self._job, kept, well=status.of(self._job, pods).phase == "succeeded")
 
 
 class _Told:
@@ -110,8 +135,21 @@ class PodLog:
         self._since = since
         self._lines = Lines(reached, self._path, CONTAINER, self._over)
         self._decoder = Decoder(key, str(self._source), self._spooled)
+        self.done = threading.Event()
+        """Set when it was read, or is not to be read any further."""
 
     def __iter__(self) -> Iterator[Event]:
+        try:
+            yield from self._events()
+        finally:
+            self.done.set()
+
+    def close(self) -> None:
+        """End it, from any thread."""
+        self.done.set()
+        self._lines.close()
+
+    def _events(self) -> Iterator[Event]:
         for piece in self._lines:
             for kind, body, at, seq in self._decoder.feed(piece):
                 yield from self._event(kind, body, at, seq)
@@ -120,10 +158,6 @@ class PodLog:
                 return
         for kind, body, at, seq in self._decoder.end():
             yield from self._event(kind, body, at, seq)
-
-    def close(self) -> None:
-        """End it, from any thread."""
-        self._lines.close()
 
     def _event(self, kind: str, body: dict[str, object], at: float, seq: int | None) -> Iterator[Event]:
         event = from_wire(kind, body, self._source, at, seq)
