@@ -9,20 +9,18 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-import zipfile
-from pathlib import Path
 
 from fairing import plugins
 from fairing.errors import BuildError
 from fairing.events import Source, Stamp, Status
 from fairing.kube import connection, probe
-from fairing.oci import runner
 from fairing.oci.layer import PLACES, write
 from fairing.ports import Reporter
 from fairing.recipe import text
 from fairing.recipe.python import minor
 from fairing.spec import BuiltImage, Destination, File, Recipe, Target
 from fairing.words import counted, size
+from fairing_builders import carried
 
 MOST = 900 * 1024
 """Bytes that may travel in one object of Kubernetes, with room for what describes them."""
@@ -75,8 +73,8 @@ class InlineBuilder:
         there = probe.contents(connection.to(target), recipe.base)
         code = io.BytesIO()
         write(recipe.files, code, PLACES["code"])
-        mounts = (File("code.tar.gz", code.getvalue()), File("runtime.zip", _fairing()))
-        octets = sum(file.size() for file in mounts)
+        mounts = (File("code.tar.gz", code.getvalue()), File(carried.NAME, carried.archive()))
+        octets = mounts[0].size()
         if octets > MOST:
             raise BuildError(
                 f"The code ({size(octets)}) is too large to travel beside the image.",
@@ -97,16 +95,3 @@ class InlineBuilder:
             data=recipe.data,
             mounts=mounts,
         )
-
-
-def _fairing() -> bytes:
-    """Return fairing itself, and cloudpickle, which the runner needs, as an archive that Python imports from."""
-    import cloudpickle
-
-    packed = io.BytesIO()
-    package = Path(cloudpickle.__file__).parent
-    beside = [(f"cloudpickle/{path.name}", path, path.read_bytes()) for path in sorted(package.glob("*.py"))]
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, _, data in (*runner.sources(), *beside):
-            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
-    return packed.getvalue()

@@ -26,7 +26,7 @@ def layer() -> store.Made:
     Raises:
         BuildError: The disk is full.
     """
-    key = _key(tuple(sorted(_files())))
+    named = key()
 
     def make(folder: Path) -> None:
         for name, path, data in sources():
@@ -41,8 +41,13 @@ def layer() -> store.Made:
                 made.parent.mkdir(exist_ok=True)
                 made.write_bytes(ready)
 
-    new = not store.has_tree(key)
-    return store.Made(Layer("fairing", key, store.tree(key, make)), new)
+    new = not store.has_tree(named)
+    return store.Made(Layer("fairing", named, store.tree(named, make)), new)
+
+
+def key() -> str:
+    """Return what changes with any of the sources, and with the Python that they are compiled for."""
+    return _key(tuple(sorted(_files())))
 
 
 def sources() -> Iterator[tuple[str, Path, bytes]]:
