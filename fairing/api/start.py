@@ -256,9 +256,19 @@ def _settle(given: Options, document: Options | None = None) -> tuple[Target, Op
     target, settled = settings.settle(given, document)
     if more := image(settled).requirements:  # before the capture, which reports what is stated and misses nothing of it
         settled = replace(settled, requirements=(*(settled.requirements or ()), *more))
+    _without_credentials("env=", settled.env or (), settled)
+    _without_credentials("image=", image(settled).variables, settled)
     plugins.deployer(target.deployer)
     plugins.builder(target.builder)
     return target, settled
+
+
+def _without_credentials(option: str, variables: tuple[tuple[str, str], ...], settled: Options) -> None:
+    """Refuse variables whose values are secrets: they are written down where the run is described, or in its image."""
+    if variables:
+        from fairing.capture import credentials
+
+        credentials.refuse(option, credentials.in_variables(variables), settled.allow or (), "the run or its image")
 
 
 def _printed(captured: Captured, target: Target, settled: Options) -> None:

@@ -156,13 +156,23 @@ def in_code(code: CodeType, name: str = "") -> Iterator[Suspect]:
                     yield text_in("the code", (name or inner.co_name,), suspect.why)
 
 
-def refuse(owner: str, found: Iterable[Suspect], allow: Iterable[str] = ()) -> None:
+def in_variables(variables: Iterable[tuple[str, str]]) -> Iterator[Suspect]:
+    """Give the environment variables of a run or of an image that look like credentials."""
+    for name, value in variables:
+        for suspect in suspects(name, value):
+            yield dataclasses.replace(suspect, path=f"The variable {name!r}", variable=name)
+
+
+def refuse(
+    owner: str, found: Iterable[Suspect], allow: Iterable[str] = (), where: str = "the code or the arguments"
+) -> None:
     """Raise for the first suspect that was not allowed.
 
     Args:
         owner: Whose it is, as people call it: the function's name.
         found: What was found.
         allow: Names to take along all the same.
+        where: What it would be stored with.
 
     Raises:
         CaptureError: A credential would be taken along.
@@ -173,7 +183,7 @@ def refuse(owner: str, found: Iterable[Suspect], allow: Iterable[str] = ()) -> N
             variable = suspect.variable or re.sub(r"\W+", "_", suspect.names[-1]).strip("_").upper()
             raise CaptureError(
                 f"{suspect.path} of {owner} looks like {suspect.why}.",
-                "It would be stored with the code or the arguments.",
+                f"It would be stored with {where}.",
                 f"Put it in an environment variable and pass secrets=[{variable!r}], which the function reads "
                 f"with os.environ[{variable!r}]; or take it along with allow=[{suspect.names[-1]!r}].",
             )

@@ -220,3 +220,23 @@ def test_credentials_are_found_in_what_a_method_a_partial_or_a_callable_object_h
 def test_a_table_of_column_types_passes():
     columns = {"password": "string", "token": "category", "api_key": "drop"}
     assert capture(lambda: columns).report.warnings == ()
+
+
+@pytest.mark.parametrize("option", ["env", "image"])
+def test_a_credential_among_variables_is_refused_before_anything_is_captured_and_may_be_allowed(option):
+    import fairing
+
+    variables = {"DEPTH": "8", "DB_PASSWORD": "hunter2"}
+
+    def given(variables):
+        return {option: variables if option == "env" else fairing.Image().env(variables)}
+
+    with pytest.raises(CaptureError) as caught:
+        fairing.preview(print, **given(variables))
+    said = str(caught.value)
+    assert said.startswith(f"The variable 'DB_PASSWORD' of {option}= looks like a credential by its name.")
+    assert "secrets=['DB_PASSWORD']" in said
+    assert "hunter2" not in said
+    assert fairing.preview(print, **given(variables), allow=["DB_PASSWORD"]).entry == "print"
+    with pytest.raises(CaptureError, match=f"'SALES' of {option}= looks like an address with a password"):
+        fairing.preview(print, **given({"SALES": "postgresql://me:hunter2@db.test/sales"}))

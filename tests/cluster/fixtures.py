@@ -94,13 +94,15 @@ def api(cluster: Cluster) -> Iterator[Any]:
 @pytest.fixture
 def namespace(api) -> Iterator[str]:
     """A namespace of the test's own, which enforces the restricted Pod Security profile."""
-    yield from _namespace(api)
+    with made_namespace(api) as name:
+        yield name
 
 
 @pytest.fixture(scope="session")
 def shared_namespace(api) -> Iterator[str]:
     """Such a namespace for tests that look at the same runs."""
-    yield from _namespace(api)
+    with made_namespace(api) as name:
+        yield name
 
 
 @pytest.fixture
@@ -152,6 +154,27 @@ def users_of_the_cluster(tmp_path_factory) -> Iterator[IO[str]]:
 
 
 @contextmanager
+def made_namespace(api: Any) -> Iterator[str]:
+    """A namespace that enforces the restricted Pod Security profile, for as long as it takes."""
+    from kubernetes import client
+
+    core = client.CoreV1Api(api)
+    name = f"test-{uuid4().hex[:8]}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    core.create_namespace({"metadata": {"name": name, "labels": labels}})
+    # until then pods are refused
+    await_event(
+        lambda account: True, core.list_namespaced_service_account, name, field_selector="metadata.name=default"
+    )
+    yield name
+    try:
+        core.delete_namespace(name)
+    except client.ApiException as error:
+        if error.status != 404:  # the test made a new cluster, or deleted it
+            raise
+
+
+@contextmanager
 def connected(cluster: Cluster, kubeconfig: str) -> Iterator[Any]:
     """A ``kubernetes.client.ApiClient`` of one of the cluster's users, which leaves no connection behind."""
     from kubernetes import config
@@ -174,25 +197,6 @@ def await_event(right: Callable[[Any], object], listing: Callable[..., Any], *ar
                 if right(event["object"]):
                     return event["object"]
     pytest.fail(f"{listing.__name__} {options.get('field_selector', '')}: nothing right in a minute")
-
-
-def _namespace(api: Any) -> Iterator[str]:
-    from kubernetes import client
-
-    core = client.CoreV1Api(api)
-    name = f"test-{uuid4().hex[:8]}"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    core.create_namespace({"metadata": {"name": name, "labels": labels}})
-    # until then pods are refused
-    await_event(
-        lambda account: True, core.list_namespaced_service_account, name, field_selector="metadata.name=default"
-    )
-    yield name
-    try:
-        core.delete_namespace(name)
-    except client.ApiException as error:
-        if error.status != 404:  # the test made a new cluster, or deleted it
-            raise
 
 
 def _another() -> Cluster:
