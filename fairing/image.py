@@ -80,10 +80,21 @@ class Image:
         """
         given = {**(variables or {}), **more}
         for name, value in given.items():
-            if not name or "=" in name or "\0" in f"{name}{value}":
+            if not is_variable(name, str(value)):
                 raise ConfigError(f"{name!r} cannot be an environment variable.", fix="Write env(NAME='value').")
         merged = {**dict(self.variables), **{name: str(value) for name, value in given.items()}}
         return replace(self, variables=tuple(sorted(merged.items())))
+
+
+def is_variable(name: str, value: str = "") -> bool:
+    """Whether an environment variable may be so wherever it is: in a pod its name is ASCII, and its value is Unicode.
+
+    Example:
+        >>> is_variable("DEPTH", "8"), is_variable("A=B"), is_variable("A", chr(0))
+        (True, False, False)
+    """
+    sound = "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return bool(name) and name.isascii() and name.isprintable() and "=" not in name and sound
 
 
 def _with(before: tuple[str, ...], more: Iterable[str]) -> tuple[str, ...]:

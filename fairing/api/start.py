@@ -17,6 +17,7 @@ from fairing.capture.ipynb import Source
 from fairing.config import settings
 from fairing.config.options import Options, image, octets, options
 from fairing.errors import CaptureError, ConfigError
+from fairing.image import is_variable
 from fairing.output.card import Head
 from fairing.output.show import ended, follow, in_notebook, opened, say
 from fairing.ports import Reporter
@@ -240,6 +241,11 @@ def _there(names: tuple[str, ...]) -> tuple[str, ...]:
             f"The secret {lacking[0]!r} has no value here.",
             why="secrets= names environment variables, whose values the run is given.",
             fix=f"Set it in this process first: os.environ[{lacking[0]!r}] = getpass.getpass().",
+        )
+    if wrong := [name for name in names if not is_variable(name)]:
+        raise ConfigError(
+            f"The secret {wrong[0]!r} cannot be an environment variable of a run.",
+            fix="Name it with letters, digits and '_'.",
         )
     return names
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from fairing.edge import Edge
 from fairing.errors import ConfigError
-from fairing.image import Image
+from fairing.image import Image, is_variable
 from fairing.spec import Target
 
 Texts: TypeAlias = "str | Sequence[str] | None"
@@ -355,7 +355,7 @@ def _variable(pair: Any, where: str) -> tuple[str, str]:
     if len(parts) != 2 or not isinstance(parts[0], str) or not isinstance(parts[1], str | int | float):
         raise ConfigError(_place(f"env={pair!r} is not possible", where), fix="Write NAME=VALUE.")
     name, text = parts[0], str(parts[1])
-    if not name or "=" in name or "\0" in name + text:
+    if not is_variable(name, text):
         raise ConfigError(_place(f"env={pair!r} is not possible", where), fix="Write NAME=VALUE.")
     return name, text
 

@@ -115,5 +115,5 @@ def _resources(resources: Resources) -> dict[str, Any]:
 
 
 def _literal(value: str) -> str:
-    """Keep ``$(NAME)`` as it is written: Kubernetes would put another variable's value there."""
-    return value.replace("$(", "$$(")
+    """Keep a value as it is written: Kubernetes reads ``$(NAME)`` as another variable's value, and ``$$`` as ``$``."""
+    return value.replace("$", "$$")

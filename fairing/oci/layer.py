@@ -99,10 +99,18 @@ def check(path: str) -> None:
     """Refuse a path that is not plainly inside its layer.
 
     Raises:
-        BuildError: It is absolute, is not in its shortest form, or no file system has it.
+        BuildError: It is absolute, is not in its shortest form, or no file system has it; or it would remove another.
     """
-    if not path or "\0" in path or any(part in {"", ".", ".."} for part in path.split("/")):
+    parts = path.split("/")
+    if not path or "\0" in path or not {"", ".", ".."}.isdisjoint(parts):
         raise BuildError(f"{path!r} cannot be a file of the image.", why="It has to be a path inside the image.")
+    # https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
+    if any(part.startswith(".wh.") for part in parts):
+        raise BuildError(
+            f"{path!r} cannot be a file of the image.",
+            why="In images a name that begins with .wh. removes another file.",
+            fix="Give it another name, or leave it out of include=.",
+        )
 
 
 @contextmanager

@@ -101,6 +101,12 @@ def test_a_path_that_leads_out_of_the_layer_is_refused(path):
         _write([File(path, b"")])
 
 
+@pytest.mark.parametrize("path", [".wh.model.pkl", "data/.wh..wh..opq", ".wh.data/x"])
+def test_a_name_that_would_remove_another_file_of_the_image_is_refused(path):
+    with pytest.raises(BuildError, match=r"begins with \.wh\. removes another file\. Give it another name"):
+        _write([File(path, b"")])
+
+
 @pytest.mark.parametrize(
     "entries",
     [[File("a", b"1"), File("a", b"2")], [File("a", b""), File("a/b", b"")], [Link("a", "b"), File("a/c", b"")]],

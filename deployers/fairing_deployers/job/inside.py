@@ -183,7 +183,7 @@ def _pod(reached: Connection, job: dict[str, Any], handle: Handle, source: str, 
 
 def _output(reached: Connection, pod: dict[str, Any], program: str, *arguments: str) -> Output:
     path = f"{status.path(reached)}/{pod['metadata']['name']}"
-    return Output(reached, path, CONTAINER, ["python", "-c", program, *arguments])
+    return Output(reached, path, CONTAINER, ["python", "-I", "-c", program, *arguments])
 
 
 def _fetch(job: dict[str, Any], path: str, pieces: Iterable[bytes]) -> None:
