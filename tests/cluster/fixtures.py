@@ -166,12 +166,14 @@ def made_namespace(api: Any) -> Iterator[str]:
     await_event(
         lambda account: True, core.list_namespaced_service_account, name, field_selector="metadata.name=default"
     )
-    yield name
     try:
-        core.delete_namespace(name)
-    except client.ApiException as error:
-        if error.status != 404:  # the test made a new cluster, or deleted it
-            raise
+        yield name
+    finally:
+        try:
+            core.delete_namespace(name)
+        except client.ApiException as error:
+            if error.status != 404:  # the test made a new cluster, or deleted it
+                raise
 
 
 @contextmanager
