@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 from fairing import plugins
 from fairing.errors import BuildError
+from fairing.events import Source, Stamp, Status
 from fairing.image import Image
-from fairing.ports import Builder, Deployer, Reporter
+from fairing.ports import Builder, Deployer, Founded, Reporter
+from fairing.recipe import python
 from fairing.recipe.resolve import asks_uv, resolve
 from fairing.spec import BuiltImage, Bundle, Destination, Handle, Recipe, Target, Workload
 from fairing.words import counted, size
@@ -15,7 +20,7 @@ def launch(bundle: Bundle, image: Image, workload: Workload, target: Target, rep
     """Carry a bundle through every stage; what can be refused is refused before anything is made."""
     builder, deployer, to = _met(target)
     deployer.check(workload, target)
-    recipe = resolve(bundle, image, to, report)
+    recipe = resolve(bundle, _founded(image, deployer, target, to, report), to, report)
     builder.check(recipe, target)
     built = builder.build(recipe, target, to, report)
     return deployer.deploy(built, workload, target, report)
@@ -23,8 +28,8 @@ def launch(bundle: Bundle, image: Image, workload: Workload, target: Target, rep
 
 def build(bundle: Bundle, image: Image, target: Target, report: Reporter) -> BuiltImage:
     """Go as far as the image."""
-    builder, _, to = _met(target)
-    recipe = resolve(bundle, image, to, report)
+    builder, deployer, to = _met(target)
+    recipe = resolve(bundle, _founded(image, deployer, target, to, report), to, report)
     builder.check(recipe, target)
     return builder.build(recipe, target, to, report)
 
@@ -33,7 +38,7 @@ def dry_run(bundle: Bundle, image: Image, workload: Workload, target: Target) ->
     """Go as far as the recipe: everything that may be refused has been, and nothing has been made."""
     builder, deployer, to = _met(target)
     deployer.check(workload, target)
-    recipe = resolve(bundle, image, to)
+    recipe = resolve(bundle, _founded(image, deployer, target, to), to)
     builder.check(recipe, target)
     return recipe
 
@@ -50,6 +55,18 @@ def new(bundle: Bundle, image: Image, target: Target) -> tuple[tuple[str, str], 
     recipe = resolve(bundle, image, to)
     state = "ready" if store.has_tree(tree.key(recipe)) else "to be made"
     return (("dependencies", f"{counted(len(text.packages(recipe)), 'package')}, {state}"), ("code", code))
+
+
+def _founded(
+    image: Image, deployer: Deployer, target: Target, to: Destination, report: Reporter | None = None
+) -> Image:
+    """Return an image with the base that its deployer knows of, where none is named, and say which that is."""
+    if image.base or to == "layers" or not isinstance(deployer, Founded):
+        return image
+    base, why = deployer.base(target)
+    if why and report:
+        report(Status(Stamp(Source("build"), time.time()), "building", f"stands on: {base or python.usual()}, {why}"))
+    return replace(image, base=base)
 
 
 def _met(target: Target) -> tuple[Builder, Deployer, Destination]:

@@ -118,6 +118,15 @@ class Examined(Protocol):
         ...
 
 
+@runtime_checkable
+class Founded(Protocol):
+    """A deployer that knows what image its runs had best stand on, where none is named."""
+
+    def base(self, target: Target) -> tuple[str, str]:
+        """Return an image, or nothing for the usual one, and why; the reason is shown, unless there is none."""
+        ...
+
+
 class Sink(Protocol):
     """Somewhere to show events."""
 

@@ -82,8 +82,8 @@ class InlineBuilder:
                 fix="Set repository= and use builder='append', or leave large files out of include=.",
             )
         files = counted(len(recipe.files), "file")
-        reason = f"code: {files}, {size(octets)}, travels in a ConfigMap beside {recipe.base}"
-        report(Status(Stamp(Source("build"), time.time()), "building", reason))
+        way = f"travels: {files}, {size(octets)}, in a ConfigMap beside {recipe.base}: builder='inline' pushes nothing"
+        report(Status(Stamp(Source("build"), time.time()), "building", way))
         digest = hashlib.sha256(b"\0".join((there.ref.encode(), *(file.read() for file in mounts)))).hexdigest()
         return BuiltImage(
             digest=f"sha256:{digest}",

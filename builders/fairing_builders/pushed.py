@@ -84,7 +84,7 @@ def examine(target: Target) -> Iterator[Finding]:
         image = target.option("image") or Image()
         named = image if isinstance(image, Image) else Image(image)
         here = machine.python_version()
-        name = named.base or f"python:{python.minor(here)}-slim"
+        name = named.base or python.usual()
         for platform in named.platforms or (python.elsewhere(named, "registry"),):
             yield _will_do(name, platform, here, transfer, target)
 
@@ -141,6 +141,7 @@ def finish(made: Sequence[Made], target: Target, say: Say) -> BuiltImage:
     recipe, whole = made[0].recipe, first
     if others:
         whole = _index([first, *others], [each.recipe for each in made], target, say)
+    say(f"travels: inside an image, in {to.registry}/{to.repository}: repository= names it")
     return BuiltImage(
         digest=whole.digest,
         entry=recipe.entry,

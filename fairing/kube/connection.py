@@ -260,6 +260,11 @@ def to(target: Target) -> Connection:
     return connect(target.option("context"), target.option("namespace"))
 
 
+def own_namespace() -> str:
+    """Return the namespace of the pod that this process runs in."""
+    return _NAMESPACE.read_text().strip() if _NAMESPACE.exists() else "default"
+
+
 def _in_cluster(settings: Any, namespace: str | None) -> Connection:
     from kubernetes import config
 
@@ -271,8 +276,7 @@ def _in_cluster(settings: Any, namespace: str | None) -> Connection:
             why="There is no kubeconfig, and this is no pod with a service account.",
             fix="Put one at ~/.kube/config, or name it: os.environ['KUBECONFIG'] = 'path'.",
         ) from missing
-    own = _NAMESPACE.read_text().strip() if _NAMESPACE.exists() else "default"
-    return Connection(settings, IN_CLUSTER, namespace or own)
+    return Connection(settings, IN_CLUSTER, namespace or own_namespace())
 
 
 def _no_context(name: str | None, known: tuple[str, ...]) -> ConfigError:

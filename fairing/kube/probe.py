@@ -10,7 +10,7 @@ from typing import Any
 
 from fairing import state
 from fairing.errors import BuildError
-from fairing.kube import beside, pods
+from fairing.kube import beside, here, pods
 from fairing.kube.connection import Connection
 from fairing.kube.watch import Watch
 
@@ -84,7 +84,7 @@ def _ask(reached: Connection, image: str) -> Contents:
             if each["status"].get("phase") == "Succeeded":
                 told = json.loads(_log(reached, f"{path}/{name}"))
                 return Contents(
-                    _pinned(image, status.get("imageID", "")),
+                    here.pinned(image, status.get("imageID", "")),
                     told["python"],
                     {
                         name.lower().replace("_", "-").replace(".", "-"): version
@@ -124,11 +124,3 @@ def _log(reached: Connection, pod: str) -> str:
         return answer.read().decode("utf-8", "replace")
     finally:
         answer.close()
-
-
-def _pinned(image: str, ran: str) -> str:
-    """Return an image's name with the digest of what was run, where the node says it."""
-    if "@" in image or "@sha256:" not in ran:
-        return image
-    name, _, tag = image.rpartition(":")
-    return f"{name if name and '/' not in tag else image}@{ran.rpartition('@')[2]}"

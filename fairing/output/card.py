@@ -125,7 +125,7 @@ def _took(steps: tuple[Step, ...], index: int, now: float) -> str:
 
 
 def _facts(view: View) -> list[str]:
-    facts = []
+    facts = [f"{topic}: {said}" for topic, said in view.kept]
     if view.cells != type(view.cells)():
         failed = f", {view.cells.failed} failed" if view.cells.failed else ""
         facts.append(f"{counted(view.cells.done, 'cell')} done{failed}")

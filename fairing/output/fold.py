@@ -32,6 +32,9 @@ TAIL = 20
 _WHOLE = frozenset({"run", "build"})
 """Roles that speak for the run as a whole."""
 
+_KEPT = frozenset({"stands on", "travels"})
+"""Topics of a build that the reader may ask for later: which image, and how the code got there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -69,6 +72,7 @@ class View:
         result: The value of its first replica.
         failure: What went wrong first.
         status: What was last said of the run as a whole.
+        kept: What its build said that stays worth knowing: the topic, and what was said of it.
     """
 
     steps: tuple[Step, ...] = ()
@@ -84,6 +88,7 @@ class View:
     result: Result | None = None
     failure: Failure | None = None
     status: Status | None = None
+    kept: tuple[tuple[str, str], ...] = ()
 
     @property
     def over(self) -> bool:
@@ -136,12 +141,14 @@ def _status(view: View, event: Status) -> View:
         return replace(view, replicas=(*(each for each in view.replicas if each[0] != name), (name, event)))
     if view.over and event.phase not in FINAL:
         return view  # read again after a reconnect
+    topic, _, rest = event.reason.partition(": ")
+    kept = (*(each for each in view.kept if each[0] != topic), (topic, rest)) if topic in _KEPT else view.kept
     steps = view.steps
     if steps and steps[-1].phase == event.phase:
         steps = (*steps[:-1], replace(steps[-1], reason=event.reason))
     else:
         steps = (*steps, Step(event.phase, event.at.time, event.reason))
-    return replace(view, steps=steps, status=event)
+    return replace(view, steps=steps, status=event, kept=kept)
 
 
 def _cells(cells: Cells, event: CellStatus) -> Cells:

@@ -66,6 +66,11 @@ def minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
+def usual() -> str:
+    """Return the image that a run starts from where nobody says another."""
+    return f"python:{minor(machine.python_version())}-slim"
+
+
 def base(bundle: Bundle, image: Image, to: Destination) -> tuple[str, str]:
     """Return the image that a run starts from, and its platform.
 
@@ -95,7 +100,7 @@ def base(bundle: Bundle, image: Image, to: Destination) -> tuple[str, str]:
     if image.base == "host":
         raise BuildError(
             "image='host' is this machine's own Python, which no other machine has.",
-            fix=f"Leave image out for python:{minor(bundle.python)}-slim, or name one.",
+            fix=f"Leave image out for {usual()}, or name one.",
         )
     named = re.search(r"python[:/@-]?(\d+\.\d+)", os.fspath(image.base))
     if named and named[1] != minor(bundle.python):
@@ -110,7 +115,7 @@ def base(bundle: Bundle, image: Image, to: Destination) -> tuple[str, str]:
             why="A run on this machine uses this machine's own Python; other images need a target with a registry.",
             fix="Leave image out, or use image='host'.",
         )
-    return image.base or f"python:{minor(bundle.python)}-slim", elsewhere(image, to)
+    return image.base or usual(), elsewhere(image, to)
 
 
 _PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "x86": "386"}

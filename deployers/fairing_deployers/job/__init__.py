@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from fairing.errors import DeployError
 from fairing.events import Event, FileInfo, Source, Stamp, Status
-from fairing.kube import access, connection
+from fairing.kube import access, connection, here
 from fairing.ports import Reporter, Stream
 from fairing.spec import BuiltImage, Destination, Finding, Handle, Target, Workload
 from fairing_deployers.job import inside, objects, sidecars, status
@@ -34,6 +34,10 @@ class JobDeployer:
             ConfigError: There is no such cluster.
         """
         objects.check(connection.to(target), workload)
+
+    def base(self, target: Target) -> tuple[str, str]:
+        """Say which image runs stand on: in a notebook pod its own, which has what the notebook has."""
+        return here.image(connection.to(target))
 
     def examine(self, target: Target) -> Iterator[Finding]:
         """Say who the user is on that cluster, and what they may do there."""
