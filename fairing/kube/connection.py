@@ -104,19 +104,21 @@ class Connection:
         """Change an object, and return it; lists are merged by their keys."""
         return self.request("PATCH", path, body, {}, _BARE if bare else _WHOLE)
 
-    def delete(self, path: str, only: dict[str, str] | None = None, **query: Any) -> None:
+    def delete(self, path: str, only: dict[str, str] | None = None, **options: Any) -> None:
         """Delete an object; one that is not there is as good as deleted.
 
         Args:
             path: Its path.
             only: What it must be like still: its ``uid``, its ``resourceVersion``.
-            query: Parameters of the request.
+            options: As Kubernetes calls them: ``propagationPolicy``, ``gracePeriodSeconds``.
 
         Raises:
             Refused: It is another by now; or for another reason.
         """
+        # A body, even an empty one, is read instead of the address's parameters.
+        body = {**options, **({"preconditions": only} if only else {})}
         try:
-            self.request("DELETE", path, {"preconditions": only} if only else {}, query)
+            self.request("DELETE", path, body, {})
         except Refused as refused:
             if refused.status != 404:
                 raise

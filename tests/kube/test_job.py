@@ -11,6 +11,7 @@ import fairing
 from fairing.errors import DeployError, OutOfMemory, RunFailed, RunTimedOut
 from fairing.events import Text
 from fairing.kube.connection import connect
+from fairing.kube.watch import Watch
 
 KINDS = {
     "jobs": "/apis/batch/v1/namespaces/{}/jobs",
@@ -24,6 +25,18 @@ def objects(namespace, *kinds):
     reached = connect(namespace=namespace)
     found = [each for kind in kinds or KINDS for each in reached.get(KINDS[kind].format(namespace))["items"]]
     return [each for each in found if each["metadata"]["name"] != "kube-root-ca.crt"]
+
+
+def await_gone(namespace):
+    """Wait until every object is gone: those that belonged to another go a moment after it."""
+    reached = connect(namespace=namespace)
+    for kind in KINDS:
+        left = objects(namespace, kind)
+        missing = {each["metadata"]["uid"] for each in left}
+        for gone, each in Watch(reached, KINDS[kind].format(namespace), left) if left else ():
+            missing -= {each["metadata"]["uid"]} if gone else set()
+            if not missing:
+                break
 
 
 def test_output_value_and_files_come_back_from_a_pod(there, tmp_path):
@@ -128,8 +141,8 @@ def test_deleting_a_run_leaves_nothing(there):
     job.delete()
     with pytest.raises(DeployError, match="There is no run"):
         fairing.attach(str(job.handle)).status
-    reached = connect(namespace=there)
-    assert reached.get(KINDS["jobs"].format(there))["items"] == []
+    assert objects(there, "jobs", "pods") == []
+    await_gone(there)
 
 
 def test_a_run_that_cannot_be_made_leaves_nothing(there):
