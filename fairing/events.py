@@ -49,6 +49,7 @@ class Payload:
         python: Version of the Python that wrote them.
         cloudpickle: Version of the cloudpickle that wrote them.
         summary: The type and a short text of the value, to show without loading it.
+        missing: Why the bytes cannot be had here, and what can be done about it; empty where they can.
     """
 
     codec: Literal["cloudpickle", "json", "none"]
@@ -59,6 +60,7 @@ class Payload:
     python: str = ""
     cloudpickle: str = ""
     summary: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,10 @@ from fairing.kube.connection import Connection
 _PROTOCOL = "v4.channel.k8s.io"
 
 
+class Forbidden(DeployError):
+    """The user may not execute in pods."""
+
+
 class Output:
     """What a command in a container writes to its stdout, in pieces.
 
@@ -27,6 +31,7 @@ class Output:
         command: The command and its arguments.
 
     Raises:
+        Forbidden: While it is read: the user may not do that there.
         DeployError: While it is read: the command cannot be run there, or fails.
     """
 
@@ -56,7 +61,8 @@ class Output:
                     _check(json.loads(data), errors)
                     return
         except (WebSocketException, OSError, ValueError) as wrong:
-            raise DeployError(
+            kind_ = Forbidden if getattr(wrong, "status_code", None) == 403 else DeployError
+            raise kind_(
                 f"The pod {self._pod.rpartition('/')[2]} cannot be asked.", why=f"{str(wrong).splitlines()[0]}."
             ) from wrong
         finally:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from fairing.config.options import Options
-from fairing.events import Event, Phase, Source, Stamp, Status, Text
+from fairing.events import Event, Phase, Result, Source, Stamp, Status, Text
 from fairing.output.card import Head
 from fairing.ports import Sink, Stream
 from fairing.shell import current
@@ -149,6 +149,8 @@ def _drain(events: Stream[Event | None], screen: Screen) -> None:
             screen.beat()
         else:
             screen.show(event)
+        if isinstance(event, Result) and event.payload.missing:
+            return  # its value waits elsewhere, for whoever reads why it cannot be had
 
 
 def in_notebook() -> bool:

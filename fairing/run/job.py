@@ -148,12 +148,7 @@ class Job:
             >>> job.wait(60).phase  # doctest: +SKIP
             'succeeded'
         """
-        until = None if timeout is None else time.monotonic() + timeout
-        while not self._complete:  # where streams end by themselves it is; those that were cut are followed again
-            try:
-                until = self._drain(until)
-            except KeyboardInterrupt:
-                raise detached(self.handle) from None
+        self._wait(timeout, lambda: False)
         return self.status
 
     @edge
@@ -175,8 +170,10 @@ class Job:
             >>> fairing.submit(pow, args=(2, 5)).result()  # doctest: +SKIP
             32
         """
-        self.wait(timeout)
+        self._wait(timeout, self._misses_value)
         result = self._view.result
+        if result and result.payload.missing:  # said now, while it waits where it is
+            results.fetch(result.payload, result.at.source, self._pieces)
         if result is None or (self._view.status is not None and self._view.status.phase != "succeeded"):
             may = results.trusted(self.handle, trust)
             raise failures.error(
@@ -304,7 +301,19 @@ class Job:
         sink.close()
         return Said(out.getvalue())
 
-    def _drain(self, until: float | None) -> float | None:
+    def _wait(self, timeout: float | None, enough: Callable[[], bool]) -> None:
+        until = None if timeout is None else time.monotonic() + timeout
+        while not self._complete and not enough():  # streams that were cut are followed again
+            try:
+                until = self._drain(until, enough)
+            except KeyboardInterrupt:
+                raise detached(self.handle) from None
+
+    def _misses_value(self) -> bool:
+        """Say whether it is known already that its value cannot be had here."""
+        return self._view.result is not None and bool(self._view.result.payload.missing)
+
+    def _drain(self, until: float | None, enough: Callable[[], bool]) -> float | None:
         """Read it to its end, or until a time; return that time, or ``None`` if the run has ended by then."""
         beats = self.beats(None)
         try:
@@ -316,6 +325,8 @@ class Job:
                     until = left = None  # only its log is still to be read
                 beats.wait_for(left)
                 next(beats)
+                if enough():
+                    return until
         except StopIteration:
             return until
         finally:

@@ -43,6 +43,8 @@ def fetch(payload: Payload, source: Source, read: Read) -> bytes:
     Raises:
         ResultRefused: They are not the bytes that the run made.
     """
+    if payload.missing:
+        raise ResultRefused(f"The run's value ({payload.size:,} bytes) cannot be brought here.", why=payload.missing)
     if payload.inline is not None:
         data = payload.inline
     elif payload.path is not None:

@@ -14,13 +14,13 @@ import signal
 import sys
 from pathlib import Path
 
-from fairing.runtime import leftovers, pump
+from fairing.runtime import kept, leftovers, pump
 
 
 def main(path: str) -> int | str:
     """Run what the file says, and return the exit code for whoever started this, or why there is none."""
     spec = json.loads(Path(path).read_bytes())
-    ended = Path(spec["spool"]) / pump.ENDED
+    ended = Path(spec["spool"]) / kept.ENDED
     if ended.exists():  # a container that was started again: the user's code has run
         return int(ended.read_text())
     outputs, errors, marks = pump.pipes()

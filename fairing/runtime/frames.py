@@ -39,8 +39,24 @@ LINE = 64 * 1024  # bytes of a plain line before it is cut, and of one text even
 PARTIAL = 4096  # characters of an unfinished line that are shown
 LOG_LIMIT = 1024 * 1024  # bytes of one frame that may travel through the log
 
+_BESIDE = 64 * 1024  # bytes of a message, at most, beside the value that it carries
 _LINE_START = re.compile(rb"^\x1e", re.MULTILINE)
 _STREAMS = ("stdout", "stderr")
+
+
+def inlined(limit: int) -> int:
+    """Return how many bytes of a value fit into a message of so many bytes: it travels as base64.
+
+    Example:
+        >>> inlined(LOG_LIMIT) // 1024
+        720
+    """
+    return max(0, limit - _BESIDE) * 3 // 4
+
+
+def limit(inline: int) -> int:
+    """Return how many bytes a message has, at most, that carries a value of so many bytes."""
+    return inline * 4 // 3 + _BESIDE
 
 
 class Item(NamedTuple):

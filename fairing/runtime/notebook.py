@@ -28,12 +28,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fairing.runtime.frames import LOG_LIMIT, inlined
 from fairing.runtime.tell import Teller
 
 NAME = "notebook.ipynb"
-
-INLINE = 600 * 1024
-"""Bytes of an executed notebook that travel through the log too; more are in the file of the spool alone."""
 
 ROOM = 80
 """Characters that the names of sockets may begin with; a socket's path has about 100 at most."""
@@ -61,7 +59,7 @@ def run(spec: dict[str, Any], data: bytes, tell: Teller) -> int:
     if client.cancelled:
         return 128 + signal.SIGTERM
     if failed is None:
-        tell("result", {"payload": _payload(executed, len(notebook["cells"]))})
+        tell("result", {"payload": _payload(spec, executed, len(notebook["cells"]))})
         return 0
     return _ended(failed["code"])
 
@@ -145,7 +143,7 @@ def _environment(name: str, own: Path) -> dict[str, str]:
     }
 
 
-def _payload(executed: bytes, cells: int) -> dict[str, Any]:
+def _payload(spec: dict[str, Any], executed: bytes, cells: int) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "codec": "json",
         "size": len(executed),
@@ -153,6 +151,6 @@ def _payload(executed: bytes, cells: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "summary": f"a notebook of {cells} cells",
     }
-    if len(executed) <= INLINE:
+    if len(executed) <= inlined(int(spec.get("log_limit", LOG_LIMIT))):
         return {**fields, "inline": base64.b64encode(executed).decode()}
     return {**fields, "path": f"spool/{NAME}"}

@@ -22,11 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from fairing.runtime import exceptions
+from fairing.runtime.frames import LOG_LIMIT, inlined
 from fairing.runtime.pump import TERMINATED
 from fairing.runtime.tell import Teller
-
-INLINE = 600 * 1024
-"""Bytes of a pickle that travel through the log; more are a file of the spool."""
 
 SUMMARY = 200
 _OURS = str(Path(__file__).parent) + os.sep
@@ -85,7 +83,7 @@ def payload(spec: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
     """Return a value as the fields of a ``Payload``; or, where it cannot be pickled, those of a ``Failure``."""
     import cloudpickle
 
-    kept = _Kept(Path(spec["spool"]) / f"{name}.pkl")
+    kept = _Kept(Path(spec["spool"]) / f"{name}.pkl", inlined(int(spec.get("log_limit", LOG_LIMIT))))
     try:
         cloudpickle.dump(value, kept)
     except Exception as unpicklable:  # noqa: BLE001 - a pickle may fail in any way
@@ -185,8 +183,9 @@ class _Nowhere:
 class _Kept(io.RawIOBase):
     """Takes a pickle: in memory while it is short, else in a file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, inline: int) -> None:
         self._path = path
+        self._inline = inline
         self.memory = io.BytesIO()
         self.file: io.BufferedWriter | None = None
         self.size = 0
@@ -199,7 +198,7 @@ class _Kept(io.RawIOBase):
         view = memoryview(data).cast("B")
         self.size += len(view)
         self.digest.update(view)
-        if self.file is None and self.size > INLINE:
+        if self.file is None and self.size > self._inline:
             self.file = self._path.open("wb")
             self.file.write(self.memory.getbuffer())
         (self.file or self.memory).write(view)

@@ -12,9 +12,9 @@ import io
 import json
 import os
 import shutil
+import signal
 import sys
 import tarfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,6 @@ OWN = "/fairing/own"
 HOME = f"{OWN}/home"
 SPOOL = f"{OWN}/spool"
 WORK = f"{OWN}/work"
-RELEASED = f"{OWN}/released"
-"""Whoever has read everything makes this file; until then the pod waits, for at most ``linger`` seconds."""
 
 
 _PROXIES = ((15020, "/quitquitquit"), (4191, "/shutdown"))
@@ -37,8 +35,9 @@ https://istio.io/latest/docs/reference/commands/pilot-agent/ https://linkerd.io/
 
 def main() -> int | str:
     """Lay out the run, run it, and wait until what it kept is read."""
-    from fairing.runtime import __main__, pump
+    from fairing.runtime import __main__, kept
 
+    asked = _Asked()
     spec: dict[str, Any] = json.loads(Path(GIVEN, "run.json").read_bytes())
     described = Path(OWN, "run.json")
     _settle(spec.pop("env", {}))
@@ -47,7 +46,7 @@ def main() -> int | str:
     parent = os.getpid()
     code = __main__.main(str(described))
     if os.getpid() == parent:  # the child, which runs the user's code, comes back from there too
-        _linger(float(spec.get("linger", 0.0)), pump.ENDED)
+        kept.wait(json.loads(described.read_bytes()), asked)
         _dismiss()
     return code
 
@@ -97,12 +96,18 @@ def _unpack(archive: bytes, into: str) -> None:
         packed.extractall(into)  # noqa: S202
 
 
-def _linger(seconds: float, ended: str) -> None:
-    """Wait while there is something that can be read from here alone."""
-    until = time.monotonic() + seconds
-    kept = [*(each for each in Path(SPOOL).iterdir() if each.name != ended), *Path(WORK).iterdir()]
-    while kept and time.monotonic() < until and not Path(RELEASED).exists():
-        time.sleep(0.1)  # a volume has nothing better to wait for, and nobody waits for this
+class _Asked:
+    """Knows whether this process was asked to end, from its start to its end; what runs the code is told too."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        signal.signal(signal.SIGTERM, self._note)
+
+    def __call__(self) -> bool:
+        return self._asked
+
+    def _note(self, *_: object) -> None:
+        self._asked = True
 
 
 def _dismiss() -> None:

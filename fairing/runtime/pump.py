@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from fairing.runtime import leftovers, processes
+from fairing.runtime import kept, leftovers, processes
 from fairing.runtime.frames import LOG_LIMIT, Encoder
 from fairing.runtime.lines import Lines
 
@@ -45,9 +45,6 @@ ROOM = 1 << 19
 
 TURN = 16
 """Reads from one pipe before the others, and the clock, have their turn."""
-
-ENDED = "ended"
-"""The file of the spool that says that the user's code has run, and with which exit code the runner left."""
 
 TERMINATED = 128 + signal.SIGTERM
 """The exit code of a child that was asked to end, and did so as its ``finally:`` wanted."""
@@ -104,11 +101,14 @@ def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: byte
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
     told = log.close(code, ended.terminated, leftovers.listed(spec["work"], before), platform="outcome" in spec)
+    if not ended.terminated and (seconds := kept.waits(spec)):
+        log.event("status", {"phase": "running", "reason": kept.said(seconds)})
+    log.end()
     if "outcome" in spec:
         Path(spec["outcome"]).write_text(json.dumps({"code": code, "told": told}))
     leaving = (code if told else code or 1) if code >= 0 else 128 - code
     if code != -signal.SIGKILL:  # what was killed may be started again; what ended by itself never is
-        (spool / ENDED).write_text(str(leaving))
+        (spool / kept.ENDED).write_text(str(leaving))
     return leaving
 
 
@@ -178,8 +178,11 @@ class Log:
             code = -signal.SIGTERM if code == TERMINATED else code
             name = signal.Signals(-code).name if code < 0 else ""
             self.event("failure", {"ename": "signal" if code < 0 else "exit", "evalue": name, "code": code})
-        self._encoder.end()
         return told
+
+    def end(self) -> None:
+        """Write that nothing more comes."""
+        self._encoder.end()
 
     def _due(self, name: str) -> float:
         return max(self._partial_at[name] + PARTIAL_EVERY, self._since[name] + PARTIAL_AFTER)
@@ -279,7 +282,7 @@ class _Ended:
         os.set_blocking(write, False)
         signal.set_wakeup_fd(write)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, self._terminate)
+        self._before = signal.signal(signal.SIGTERM, self._terminate)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def code(self) -> int | None:
@@ -304,10 +307,12 @@ class _Ended:
             self.nudge_at = time.monotonic() + NUDGE
             os.kill(self.child, signal.SIGURG)  # it is there, or a zombie, for as long as nobody has waited for it
 
-    def _terminate(self, *_: Any) -> None:
-        self.terminated = True
+    def _terminate(self, *which: Any) -> None:
+        if callable(self._before):
+            self._before(*which)
         self.nudge_at = time.monotonic() + NUDGE
         if self._code is None:
+            self.terminated = True
             try:  # its own processes too, as a terminal would: it may be waiting in C code for one of them
                 os.killpg(self.child, signal.SIGTERM)
             except (ProcessLookupError, PermissionError):  # it has no group of its own yet

@@ -18,7 +18,7 @@ from fairing.events import Event, FileInfo, Source, Stamp, Status
 from fairing.kube import access, connection, here
 from fairing.ports import Reporter, Stream
 from fairing.spec import BuiltImage, Destination, Finding, Handle, Target, Workload
-from fairing_deployers.job import inside, objects, sidecars, status
+from fairing_deployers.job import inside, keeping, objects, sidecars, status
 
 
 class JobDeployer:
@@ -42,7 +42,10 @@ class JobDeployer:
     def examine(self, target: Target) -> Iterator[Finding]:
         """Say who the user is on that cluster, and what they may do there."""
         reached = connection.to(target)
-        yield from access.findings(reached, objects.NEEDED)
+        found = tuple(access.findings(reached, objects.NEEDED))
+        yield from found
+        if all(each.good for each in found if each.name == "cluster"):
+            yield from keeping.findings(reached)
         if sidecars.injects(reached):
             yield Finding("sidecar", sidecars.LEFT_OUT)
 

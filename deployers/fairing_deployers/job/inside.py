@@ -17,21 +17,30 @@ from pathlib import Path
 from typing import Any
 
 from fairing import state
-from fairing.errors import DeployError
-from fairing.events import FINAL, Failure, FileInfo, Result
-from fairing.kube.connection import Connection
-from fairing.kube.execute import Output
+from fairing.errors import AccessError, DeployError
+from fairing.events import FINAL, Failure, FileInfo, Lost, Result
+from fairing.kube.connection import Connection, Refused
+from fairing.kube.execute import Forbidden, Output
 from fairing.kube.pods import CONTAINER
 from fairing.ports import Stream
 from fairing.run.streams import Pieces
-from fairing.runtime.pod import OWN, RELEASED
+from fairing.runtime.kept import READING, RELEASED
+from fairing.runtime.pod import OWN
 from fairing.spec import Handle
+from fairing.words import size
 from fairing_deployers.job import objects, sidecars, status
 
 SMALL = 16 << 20
 """Bytes of files that are fetched although nobody named them."""
 
-_READ = """
+_HOLD = f"""
+import fcntl
+held = open("{OWN}/{READING}", "ab")
+fcntl.flock(held, fcntl.LOCK_SH)
+"""
+"""What a pod sees that has ended and waits: it goes on waiting while somebody reads."""
+
+_READ = f"""{_HOLD}
 import os, shutil, sys
 root, path = os.path.realpath(sys.argv[1]), os.path.realpath(os.path.join(sys.argv[1], sys.argv[2]))
 if not path.startswith(root + os.sep):
@@ -49,7 +58,7 @@ for folder, _, names in os.walk(root):
             found.append([os.path.relpath(path, root), os.path.getsize(path)])
 print(json.dumps(sorted(found)))
 """
-_PACK = """
+_PACK = f"""{_HOLD}
 import os, sys, tarfile
 os.chdir(sys.argv[1])
 with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as packed:
@@ -95,37 +104,54 @@ def files(reached: Connection, job: dict[str, Any], handle: Handle) -> tuple[Fil
         return tuple(FileInfo(path.relative_to(work).as_posix(), path.stat().st_size) for path in found)
 
 
-def kept(reached: Connection, job: dict[str, Any], pod: dict[str, Any], event: Result | Failure) -> Result | Failure:
-    """Fetch a value that did not come through the log; return its event, with where it is now."""
+def kept(
+    reached: Connection, job: dict[str, Any], pod: dict[str, Any], event: Result | Failure
+) -> Iterator[Result | Failure | Lost]:
+    """Fetch a value that did not come through the log; give its event, with where it is now.
+
+    Where it cannot be fetched, it waits in the pod for a while: the event says so, with the ways out.
+    """
     payload = event.payload if isinstance(event, Result) else event.exception
     if payload is None or payload.path is None:
-        return event
+        yield event
+        return
     path = f"spool/{event.at.source}/{Path(payload.path).name}"
-    with suppress(DeployError):  # the pod has ended: whoever asks for the value is told so
+    missing = ""
+    try:
         _fetch(job, path, spooled(reached, pod, payload.path))
-    placed = replace(payload, path=path)
-    return replace(event, payload=placed) if isinstance(event, Result) else replace(event, exception=placed)
+    except Forbidden:
+        missing = _ways(reached, pod, path)
+        yield Lost(event.at, f"its value ({size(payload.size)}). {missing}")
+    except DeployError:
+        pass  # the pod has ended: whoever asks for the value is told so
+    placed = replace(payload, path=path, missing=missing)
+    yield replace(event, payload=placed) if isinstance(event, Result) else replace(event, exception=placed)
 
 
 def outputs(reached: Connection, job: dict[str, Any], pod: dict[str, Any], there: tuple[FileInfo, ...]) -> None:
     """Fetch the files that are to be brought back, and with them as many of the small ones as are no burden.
 
     Raises:
-        DeployError: The pod has ended before they were.
+        DeployError: The pod has ended before those were that are to be, or may not be asked.
     """
-    asked = json.loads(job["metadata"].get("annotations", {}).get(objects.OUTPUTS, "[]"))
-    wanted = {file.path for file in there if any(_matches(file.path, pattern) for pattern in asked)}
-    room = SMALL
+    asked = {path for path in wanted(job, there) if not (_fetched(job) / "work" / path).exists()}
+    small, room = set(), SMALL
     for file in sorted(there, key=lambda file: file.size):
         room -= file.size
-        if room >= 0:
-            wanted.add(file.path)
-    if wanted := {path for path in wanted if not (_fetched(job) / "work" / path).exists()}:
-        packed = _output(reached, pod, _PACK, f"{OWN}/work", *sorted(wanted))
-        with tarfile.open(fileobj=_Joined(packed), mode="r|") as archive:  # type: ignore[call-overload]
-            for entry in archive:
-                if entry.isreg() and (content := archive.extractfile(entry)):
-                    _fetch(job, f"work/{entry.name}", iter(lambda: content.read(1 << 18), b""))
+        if room >= 0 and not (_fetched(job) / "work" / file.path).exists():
+            small.add(file.path)
+    try:
+        if asked | small:
+            _unpack(job, _output(reached, pod, _PACK, f"{OWN}/work", *sorted(asked | small)))
+    except DeployError:
+        if asked:
+            raise
+
+
+def wanted(job: dict[str, Any], there: tuple[FileInfo, ...]) -> set[str]:
+    """Return which files of a working folder are to be brought back."""
+    asked = json.loads(job["metadata"].get("annotations", {}).get(objects.OUTPUTS, "[]"))
+    return {file.path for file in there if any(_matches(file.path, pattern) for pattern in asked)}
 
 
 def spooled(reached: Connection, pod: dict[str, Any], path: str) -> Stream[bytes]:
@@ -139,7 +165,7 @@ def release(reached: Connection, pod: dict[str, Any]) -> None:
     Raises:
         DeployError: It cannot be told, or has ended.
     """
-    b"".join(_output(reached, pod, "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()", RELEASED))
+    b"".join(_output(reached, pod, "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()", f"{OWN}/{RELEASED}"))
 
 
 def cancel(reached: Connection, job: dict[str, Any]) -> None:
@@ -157,11 +183,25 @@ def cancel(reached: Connection, job: dict[str, Any]) -> None:
         grace = job["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] - 5
         for pod in running:
             try:
-                b"".join(_output(reached, pod, _END, str(grace)))
-            except DeployError:
-                continue  # it ended, and the command with it
+                _end(reached, pod, grace)
+            except AccessError:  # nor may its deadline be set; what is removed, with its grace, leaves no log
+                objects.change(reached, job, {"spec": {"suspend": True}})
+                break
         sidecars.end_all(reached, job, running)
     status.wait(reached, job)
+
+
+def _end(reached: Connection, pod: dict[str, Any], grace: float) -> None:
+    """Ask a pod to end; its log is kept."""
+    try:
+        b"".join(_output(reached, pod, _END, str(grace)))
+    except Forbidden:
+        # Its node ends a pod whose deadline has passed as one that is deleted, with its grace, and keeps it.
+        deadline = {"spec": {"activeDeadlineSeconds": 1}}
+        with suppress(Refused):  # it has ended meanwhile
+            reached.patch(f"{status.path(reached)}/{pod['metadata']['name']}", deadline)
+    except DeployError:
+        pass  # it ended, and the command with it
 
 
 def forget(job: dict[str, Any]) -> None:
@@ -181,9 +221,28 @@ def _pod(reached: Connection, job: dict[str, Any], handle: Handle, source: str, 
     )
 
 
+def _ways(reached: Connection, pod: dict[str, Any], path: str) -> str:
+    """Say why somebody who may not execute in a pod cannot have a file of it, and what they can do about that."""
+    name = Path(path).name
+    copied = f"kubectl cp {reached.namespace}/{pod['metadata']['name']}:{OWN}/spool/{name} {name}"
+    waits = "its pod has ended" if status.over(pod) else f"it waits in its pod until linger= is over ({copied})"
+    return (
+        f"You may not execute in pods of {reached.namespace}, and it is too large for the log; {waits}. "
+        "Next time, artifacts= keeps it in a store, log_limit= lets larger values through the log, and linger= waits "
+        "longer for somebody who may copy it."
+    )
+
+
 def _output(reached: Connection, pod: dict[str, Any], program: str, *arguments: str) -> Output:
     path = f"{status.path(reached)}/{pod['metadata']['name']}"
     return Output(reached, path, CONTAINER, ["python", "-I", "-c", program, *arguments])
+
+
+def _unpack(job: dict[str, Any], packed: Iterable[bytes]) -> None:
+    with tarfile.open(fileobj=_Joined(packed), mode="r|") as archive:  # type: ignore[call-overload]
+        for entry in archive:
+            if entry.isreg() and (content := archive.extractfile(entry)):
+                _fetch(job, f"work/{entry.name}", iter(lambda: content.read(1 << 18), b""))
 
 
 def _fetch(job: dict[str, Any], path: str, pieces: Iterable[bytes]) -> None:

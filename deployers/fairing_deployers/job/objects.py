@@ -29,6 +29,7 @@ from fairing.run.runner import told
 from fairing.runtime.pod import HOME
 from fairing.spec import BuiltImage, Handle, Workload
 from fairing.words import size
+from fairing_deployers.job import keeping
 
 CANCELLED = "fairing/cancelled"
 """The annotation of a Job that somebody cancelled."""
@@ -57,7 +58,6 @@ NEEDED: tuple[access.Right, ...] = (
     ("create", "", "configmaps"),
     ("watch", "", "pods"),
     ("get", "", "pods/log"),
-    ("create", "", "pods/exec"),
 )
 """What a user has to be allowed."""
 
@@ -67,7 +67,6 @@ _MOST = 16 << 20
 _PIECE = 900 << 10
 """Bytes of one object of the cluster, which has a mebibyte at most."""
 
-_LINGER = 60.0
 KILLED = [128 + number for number in (4, 6, 7, 8, 9, 11, 15)]
 """Exit codes of processes that were killed: these may run again, and a failure of the user's own code never does."""
 
@@ -94,7 +93,9 @@ def create(reached: Connection, image: BuiltImage, workload: Workload, report: R
     name = _name(workload.name)
     inputs = _inputs(name, workload)
     mounts = [beside.shared(file, name) for file in image.mounts]
-    things = [_secret(name, workload), _description(name, image, workload), *inputs, *mounts]
+    settings, less = keeping.told(reached, workload)
+    described = _description(name, image, workload, settings)
+    things = [_secret(name, workload), described, *inputs, *mounts]
     body = _job(name, image, workload, [each.name for each in inputs], [each.name for each in mounts])
     with beside.placed(reached, things):
         try:
@@ -105,7 +106,7 @@ def create(reached: Connection, image: BuiltImage, workload: Workload, report: R
                 reached.delete(f"{_jobs(reached)}/{name}", propagationPolicy="Background")
             raise
     where = f"Job {name} in the namespace {reached.namespace} of {reached.context}"
-    report(Status(Stamp(Source("run"), time.time()), "pending", where))
+    report(Status(Stamp(Source("run"), time.time()), "pending", f"{where}; {less}" if less else where))
     beside.sweep(reached, lambda: _every(reached))  # while the pod starts
     return Handle("job", (reached.context, reached.namespace, "job", name), job["metadata"]["uid"])
 
@@ -205,14 +206,14 @@ def _inputs(name: str, workload: Workload) -> list[Thing]:
     ]
 
 
-def _description(name: str, image: BuiltImage, workload: Workload) -> Thing:
+def _description(name: str, image: BuiltImage, workload: Workload, settings: dict[str, Any]) -> Thing:
     described = {
         **told(image, workload),
         "code": f"/{PLACES['code']}",
         "data": list(image.data),
         "role": workload.groups[0].role,
         "env": {"HOME": HOME, "FAIRING_RUN": name, **dict(image.env), **dict(workload.env)},
-        "linger": _LINGER,
+        **settings,
     }
     return Thing("configmaps", name, name, {"run.json": json.dumps(described).encode()})
 

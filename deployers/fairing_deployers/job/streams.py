@@ -135,6 +135,7 @@ class PodLog:
         self._since = since
         self._lines = Lines(reached, self._path, CONTAINER, self._over)
         self._decoder = Decoder(key, str(self._source), self._spooled)
+        self._missing: list[Event] = []
         self.done = threading.Event()
         """Set when it was read, or is not to be read any further."""
 
@@ -155,24 +156,42 @@ class PodLog:
                 yield from self._event(kind, body, at, seq)
             if self._decoder.ended:
                 self._release()
+                yield from self._missing
                 return
         for kind, body, at, seq in self._decoder.end():
             yield from self._event(kind, body, at, seq)
+        yield from self._missing
 
     def _event(self, kind: str, body: dict[str, object], at: float, seq: int | None) -> Iterator[Event]:
         event = from_wire(kind, body, self._source, at, seq)
-        if isinstance(event, Result) or (isinstance(event, Failure) and event.exception is not None):
-            event = inside.kept(self._reached, self._job, self._pod, event)
+        if self._since is None or at >= self._since:
+            yield from self._brought(event)
+
+    def _brought(self, event: Event) -> Iterator[Event]:
+        """Give an event, once what belongs to it and did not come through the log is here."""
+        if isinstance(event, Result | Failure):
+            told = list(inside.kept(self._reached, self._job, self._pod, event))
+            if len(told) > 1:  # it cannot be had: whoever waits for it is told when all else was said
+                self._missing += told
+                return
+            yield from told
+            return
+        if isinstance(event, Status):  # of the run, where its first replica says it
+            event = replace(event, at=replace(event.at, source=Source("run")))
         elif isinstance(event, Files) and not self._source.index:
             try:
                 inside.outputs(self._reached, self._job, self._pod, event.files)
-            except DeployError:
-                yield Lost(event.at, "files of the working folder: the pod ended before they were fetched")
-        if self._since is None or at >= self._since:
+            except DeployError as wrong:
+                asked = ", ".join(sorted(inside.wanted(self._job, event.files)))
+                yield Lost(event.at, f"{asked} of the working folder, so far. {wrong}")
+        if not isinstance(event, Status) or not self._source.index:
             yield event
 
     def _spooled(self, path: str) -> bytes:
-        return b"".join(inside.spooled(self._reached, self._pod, path))
+        try:
+            return b"".join(inside.spooled(self._reached, self._pod, path))
+        except DeployError:
+            return b""  # it is told as lost, with its size
 
     def _over(self) -> bool:
         try:
