@@ -192,7 +192,10 @@ def test_it_says_what_it_stands_on_and_what_it_does(plain):
     assert "dependencies: being packed" not in again
     digest = pinned.find(base, "linux/amd64").base.manifest.digest
     assert said[0] == f"base: {base} (linux/amd64, Python {bases.HERE}, glibc 2.36), {digest[:19]}…"
-    assert said[-1] == f"image: {plain}/team/said:main-py-{image.digest[7:19]}, new"
+    assert said[-2:] == [
+        f"image: {plain}/team/said:main-py-{image.digest[7:19]}, new",
+        f"travels: inside an image, in {plain}/team/said: repository= names it",
+    ]
 
 
 def test_no_secret_of_the_persons_is_in_an_image_or_in_what_is_kept(plain, tmp_path, monkeypatch):
