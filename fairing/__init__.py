@@ -9,9 +9,12 @@ Names are loaded when they are first used: ``import fairing`` itself costs a few
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+# Type checkers know the name; typing itself is half of what a run would load first. An editor believes a plain False.
+TYPE_CHECKING = bool()  # noqa: UP018
 if TYPE_CHECKING:
+    from typing import Any
+
     from fairing.api.ahead import build as build
     from fairing.api.ahead import preview as preview
     from fairing.api.checkup import doctor as doctor

@@ -18,6 +18,7 @@ from fairing.oci.layer import PLACES, write
 from fairing.ports import Reporter
 from fairing.recipe import text
 from fairing.recipe.python import minor
+from fairing.runtime import library
 from fairing.spec import BuiltImage, Destination, File, Recipe, Target
 from fairing.words import counted, size
 from fairing_builders import carried
@@ -73,14 +74,16 @@ class InlineBuilder:
         there = probe.contents(connection.to(target), recipe.base)
         code = io.BytesIO()
         write(recipe.files, code, PLACES["code"])
-        mounts = (File("code.tar.gz", code.getvalue()), File(carried.NAME, carried.archive()))
-        octets = mounts[0].size()
+        octets = len(code.getvalue())
         if octets > MOST:
             raise BuildError(
                 f"The code ({size(octets)}) is too large to travel beside the image.",
                 why=f"At most {size(MOST)} fit into an object of Kubernetes.",
                 fix="Set repository= and use builder='append', or leave large files out of include=.",
             )
+        mounts = [File("code.tar.gz", code.getvalue()), File(carried.NAME, carried.archive())]
+        if compiled := probe.library(recipe.base):
+            mounts.append(File(library.NAME, compiled))
         files = counted(len(recipe.files), "file")
         way = f"travels: {files}, {size(octets)}, in a ConfigMap beside {recipe.base}: builder='inline' pushes nothing"
         report(Status(Stamp(Source("build"), time.time()), "building", way))
@@ -93,5 +96,5 @@ class InlineBuilder:
             roots=recipe.roots,
             env=recipe.env,
             data=recipe.data,
-            mounts=mounts,
+            mounts=tuple(mounts),
         )

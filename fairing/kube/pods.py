@@ -34,7 +34,7 @@ UNPRIVILEGED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["AL
 """What it asks of each container."""
 
 _GPU = "nvidia.com/gpu"
-_START = "import sys; sys.path[:0] = sys.argv[1:]; from fairing.runtime import pod; sys.exit(pod.main())"
+_START = "import sys; sys.path[:0] = sys.argv[1:]; from fairing.runtime import boot; sys.exit(boot.main())"
 """What a container runs: it finds fairing whatever has become of its variables on the way to the node."""
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+from base64 import b64decode
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,34 @@ from fairing.kube.connection import Connection
 from fairing.kube.watch import Watch
 
 _SECONDS = 120
-_PROGRAM = """
+_LIBRARY = """
+import base64, importlib._bootstrap_external, marshal, os, sys, zlib
+import contextlib, copyreg, ctypes, dataclasses, dis, enum, errno, functools, gzip, hashlib, hmac, json
+import itertools, linecache, logging, opcode, pathlib, pickle, platform, re, reprlib
+import select, shutil, signal, stat, struct, tarfile, threading, traceback, types, typing, uuid, warnings, weakref
+made = {}
+for each in list(sys.modules.values()):
+    spec = getattr(each, "__spec__", None)
+    path = getattr(spec, "origin", None) or ""
+    ours = path.startswith(os.path.dirname(os.__file__)) and path.endswith(".py")
+    if ours and not os.path.exists(spec.cached or path):
+        code = spec.loader.source_to_code(spec.loader.get_data(path), path)
+        seen = os.stat(path)
+        bytecode = importlib._bootstrap_external._code_to_timestamp_pyc(code, int(seen.st_mtime), seen.st_size)
+        made[path] = bytes(bytecode)
+print(base64.b64encode(zlib.compress(marshal.dumps(made), 9)).decode() if made else "")
+"""
+"""Prints the bytecode that an image lacks of what its runs start with: ``fairing.runtime.library``."""
+
+_PROGRAM = (
+    _LIBRARY
+    + """
 import importlib.metadata, json, platform, re
 named = [each for each in importlib.metadata.distributions() if each.metadata["Name"]]
 names = {re.sub(r"[-_.]+", "-", each.metadata["Name"]).lower(): each.version for each in named}
 print(json.dumps({"python": platform.python_version(), "packages": names}))
 """
+)
 _HOPELESS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerError", "RunContainerError"}
 )
@@ -54,10 +78,23 @@ def contents(reached: Connection, image: str) -> Contents:
     known = _known(image)
     if known.exists():
         return Contents(**json.loads(known.read_text()))
-    found = _ask(reached, image)
+    found, compiled = _ask(reached, image)
+    with state.replacing(_library(image)) as part:
+        part.write_bytes(compiled)
     with state.replacing(known) as part:
         part.write_text(json.dumps(asdict(found)))
     return found
+
+
+def library(image: str) -> bytes:
+    """Return the bytecode that an image lacks and its runs start with, as ``fairing.runtime.library`` takes it.
+
+    Args:
+        image: Its name, as its contents were asked for; of one that was not, nothing is known.
+    """
+    with suppress(FileNotFoundError):
+        return _library(image).read_bytes()
+    return b""
 
 
 def _known(image: str) -> Path:
@@ -66,7 +103,11 @@ def _known(image: str) -> Path:
     return state.private(state.cache() / "images") / f"{hashlib.sha256(image.encode()).hexdigest()}.json"
 
 
-def _ask(reached: Connection, image: str) -> Contents:
+def _library(image: str) -> Path:
+    return _known(image).with_suffix(".library")
+
+
+def _ask(reached: Connection, image: str) -> tuple[Contents, bytes]:
     path = f"/api/v1/namespaces/{reached.namespace}/pods"
     name = f"fairing-asks-{secrets.token_hex(4)}"
     pod = reached.post(path, _pod(name, image))
@@ -82,8 +123,9 @@ def _ask(reached: Connection, image: str) -> Contents:
                     fix="Check its name, that the cluster may pull it, and that it has a python.",
                 )
             if each["status"].get("phase") == "Succeeded":
-                told = json.loads(_log(reached, f"{path}/{name}"))
-                return Contents(
+                compiled, _, said = _log(reached, f"{path}/{name}").partition("\n")
+                told = json.loads(said)
+                found = Contents(
                     here.pinned(image, status.get("imageID", "")),
                     told["python"],
                     {
@@ -91,6 +133,7 @@ def _ask(reached: Connection, image: str) -> Contents:
                         for name, version in told["packages"].items()
                     },
                 )
+                return found, b64decode(compiled)
         raise BuildError(f"The image {image} could not be asked what it has.")
     finally:
         reached.delete(f"{path}/{name}", gracePeriodSeconds=0)

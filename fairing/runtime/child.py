@@ -18,7 +18,7 @@ import types
 from pathlib import Path
 from typing import Any
 
-from fairing.runtime import displays, processes, rendezvous, unanswered, wrapped
+from fairing.runtime import displays, library, processes, rendezvous, unanswered, wrapped
 from fairing.runtime.outcome import Terminated
 from fairing.runtime.streams import Output, guard
 from fairing.runtime.tell import Teller
@@ -30,6 +30,9 @@ ENTRIES = {
     "script": "fairing.runtime.script",
 }
 """A kind of entry → its module, which has ``run(spec, data, tell) -> int`` and is imported when it is needed."""
+
+_BY_VALUE = frozenset({"function", "cell"})
+"""Kinds of entries that were pickled."""
 
 
 def run(spec: dict[str, Any], output: int, error: int, mark: bytes) -> int:
@@ -44,7 +47,11 @@ def run(spec: dict[str, Any], output: int, error: int, mark: bytes) -> int:
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         tell("failure", {"ename": "tampered", "evalue": f"{entry['path']} is not the file that was submitted"})
         return 1
-    code: int = importlib.import_module(ENTRIES[entry["kind"]]).run(spec, data, tell)
+    kind = importlib.import_module(ENTRIES[entry["kind"]])
+    if entry["kind"] in _BY_VALUE:
+        importlib.import_module("cloudpickle")
+    library.leave()
+    code: int = kind.run(spec, data, tell)
     out.end()
     if any(thread.daemon and thread.is_alive() for thread in threading.enumerate()):
         _leave(code, out)

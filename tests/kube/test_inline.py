@@ -1,9 +1,13 @@
 """The code beside an image that is there already."""
 
+import marshal
+import zlib
+
 import pytest
 
 import fairing
 from fairing.errors import BuildError
+from fairing.kube import probe
 from tests.kube.test_job import objects
 
 
@@ -36,3 +40,26 @@ def test_code_that_is_too_large_is_refused_with_the_way_out(there, tmp_path, mon
     (tmp_path / "big.bin").write_bytes(__import__("os").urandom(1 << 20))
     with pytest.raises(BuildError, match=r"too large to travel beside the image.*repository="):
         fairing.train(print, include=["big.bin"])
+
+
+def test_a_run_compiles_nothing_of_the_standard_library_before_its_code_begins(there, cluster):
+    def work():
+        import sys
+
+        def sources(specs):
+            return {each.origin for each in specs if each and str(each.origin).endswith(".py")}
+
+        loaded = sources(getattr(each, "__spec__", None) for each in tuple(sys.modules.values()))
+
+        import os
+        import subprocess
+
+        library = os.__file__.removesuffix("os.py")
+        program = "from __future__ import annotations; import sys; print(*sys.modules)"
+        first = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.split()
+        begun = sources(sys.modules[name].__spec__ for name in first if name in sys.modules)
+        return {path for path in loaded - begun if path.startswith(library)}, sys.pycache_prefix
+
+    (loaded, prefix), held = fairing.train(work), probe.library(cluster.image)
+    assert prefix is None and len(loaded) > 30
+    assert not held or loaded - marshal.loads(zlib.decompress(held)).keys() == set()
