@@ -106,10 +106,17 @@ def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: byte
     log.end()
     if "outcome" in spec:
         Path(spec["outcome"]).write_text(json.dumps({"code": code, "told": told}))
-    leaving = (code if told else code or 1) if code >= 0 else 128 - code
+    leaving = _leaving(code, bool(told), ended.terminated)
     if code != -signal.SIGKILL:  # what was killed may be started again; what ended by itself never is
         (spool / kept.ENDED).write_text(str(leaving))
     return leaving
+
+
+def _leaving(code: int, told: bool, terminated: bool) -> int:
+    """Return the exit code to leave with: one above 128 says that the code was killed, and platforms run that again."""
+    if code < 0:
+        return 128 - code
+    return 1 if code > 128 and not terminated else code if told else code or 1
 
 
 class Log:
