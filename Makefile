@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Tests take any warning for an error, also those that a shell asks Python to give of encodings in other people's code.
 export PYTHONWARNDEFAULTENCODING :=
 
-.PHONY: demo lab test test-all tools cluster cluster-down check bench lock clean
+.PHONY: demo lab test test-all tools cluster cluster-down check manifests bench lock clean
 
 ## make demo       run the quickstart notebook on this machine, end to end
 demo: .venv/ready
@@ -41,6 +41,10 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+## make manifests  write the manifests that options make anew, to be read in the commit
+manifests: .venv/ready
+	$(BIN)/python -m tests.kube.golden
 
 ## make bench      compare with peers, in one run; fails on a miss
 bench: .venv/ready

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from fairing.api.ahead import preview as preview
     from fairing.api.checkup import doctor as doctor
     from fairing.api.decorated import remote as remote
+    from fairing.api.documents import run_cell as run_cell
+    from fairing.api.documents import run_notebook as run_notebook
+    from fairing.api.documents import run_script as run_script
     from fairing.api.runs import attach as attach
     from fairing.api.runs import jobs as jobs
     from fairing.api.storage import images as images
     from fairing.api.storage import prune as prune
-    from fairing.api.train import run_cell as run_cell
-    from fairing.api.train import run_notebook as run_notebook
-    from fairing.api.train import run_script as run_script
     from fairing.api.train import submit as submit
     from fairing.api.train import train as train
     from fairing.config.settings import settings as settings
@@ -50,9 +50,9 @@ _HOMES = {
     "preview": "fairing.api.ahead",
     "prune": "fairing.api.storage",
     "remote": "fairing.api.decorated",
-    "run_cell": "fairing.api.train",
-    "run_notebook": "fairing.api.train",
-    "run_script": "fairing.api.train",
+    "run_cell": "fairing.api.documents",
+    "run_notebook": "fairing.api.documents",
+    "run_script": "fairing.api.documents",
     "settings": "fairing.config.settings",
     "submit": "fairing.api.train",
     "train": "fairing.api.train",

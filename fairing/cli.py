@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from fairing.config.options import ABOUT, FLAGS, LISTS, NAMES
+from fairing.config.options import ABOUT, FLAGS, NAMES, REPEATED
 from fairing.errors import RunFailed
 from fairing.run.job import Job
 from fairing.spec import Report
@@ -98,7 +98,7 @@ def _flag(flag: Flag) -> inspect.Parameter:
 
 def _option(name: str) -> inspect.Parameter:
     dashed = name.replace("_", "-")
-    kind: Any = bool if name in FLAGS else list[str] if name in LISTS or name == "env" else str
+    kind: Any = bool if name in FLAGS else list[str] if name in REPEATED else str
     spelling = f"--{dashed}/--no-{dashed}" if kind is bool else f"--{dashed}"
     default = typer.Option(
         None, spelling, help=_sentence(ABOUT[name]), show_default=False, metavar=None if kind is bool else "VALUE"

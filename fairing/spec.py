@@ -13,6 +13,10 @@ from typing import Any, Literal, TypeAlias
 from urllib.parse import parse_qs, quote, unquote
 
 from fairing.errors import ConfigError
+from fairing.pod import Group as Group
+from fairing.pod import Pod as Pod
+from fairing.pod import Resources as Resources
+from fairing.pod import Secret as Secret
 
 EntryKind: TypeAlias = Literal["function", "cell", "notebook", "script"]
 LayerKind: TypeAlias = Literal["dependencies", "fairing", "files", "code"]
@@ -219,6 +223,7 @@ class BuiltImage:
         data: Files of the code layer that also lie in the run's working folder.
         mounts: Files that are not in it and that the deployer puts beside it: ``code.tar.gz``, ``runtime.zip``.
         paths: Folders in it where Python finds fairing and the dependencies.
+        platforms: What it was made for; none, where it is an image that was there.
     """
 
     digest: str
@@ -231,28 +236,11 @@ class BuiltImage:
     data: tuple[str, ...] = ()
     mounts: tuple[File, ...] = ()
     paths: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:
         """Show in a notebook which image it is, and of what."""
         printer.text(f"{self.ref or self.digest} ({self.entry.name}, Python {self.python})")
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What one replica may use: processors, bytes of memory, whole GPUs. ``None`` is no limit."""
-
-    cpu: float | None = None
-    memory: int | None = None
-    gpus: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Replicas that are alike: ``worker`` 0 to ``count - 1``."""
-
-    role: str = "worker"
-    count: int = 1
-    resources: Resources = Resources()
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +259,12 @@ class Workload:
         limits: ``"enforce"`` refuses limits that cannot be kept; ``"best-effort"`` runs without them.
         log_level: The level of Python's root logger in the run, as in the kernel.
         in_notebook: Whether a notebook shows it: there ``tqdm.auto`` draws as in a notebook.
-        secrets: Names of environment variables whose values the deployer hands over; a value stands in no noun.
+        secrets: What the deployer hands over out of sight; a value stands in no noun.
         outputs: Globs of files of the working folder that will be wanted when the run has ended.
         artifacts: Where what it leaves is kept: an address without credentials, or ``"oci"``.
         log_limit: Bytes of a value or a display that may come through its log; ``None`` leaves that to the deployer.
         linger: Seconds that it waits, when its code has ended, for what is unread.
+        pod: What only a cluster keeps.
     """
 
     name: str
@@ -289,11 +278,12 @@ class Workload:
     limits: Literal["enforce", "best-effort"] = "enforce"
     log_level: int = 30
     in_notebook: bool = False
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[Secret, ...] = ()
     outputs: tuple[str, ...] = ()
     artifacts: str = ""
     log_limit: int | None = None
     linger: float = 60.0
+    pod: Pod = Pod()
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,7 @@ def finish(made: Sequence[Made], target: Target, say: Say) -> BuiltImage:
         env=recipe.env,
         data=recipe.data,
         paths=tuple(config.paths(recipe.python)),
+        platforms=tuple(each.recipe.platform for each in made),
     )
 
 

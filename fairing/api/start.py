@@ -15,14 +15,14 @@ from fairing.api import inside
 from fairing.capture import ipynb, journal
 from fairing.capture.ipynb import Source
 from fairing.config import settings
+from fairing.config.accelerators import gpu, slice_of
 from fairing.config.options import Options, image, octets, options
 from fairing.errors import CaptureError, ConfigError
-from fairing.image import is_variable
 from fairing.output.card import Head
 from fairing.output.show import ended, follow, in_notebook, opened, say
 from fairing.ports import Reporter
 from fairing.run.job import Job, bring
-from fairing.spec import BuiltImage, Captured, Group, Report, Resources, Target, Workload
+from fairing.spec import BuiltImage, Captured, Group, Pod, Report, Resources, Secret, Target, Workload
 
 if TYPE_CHECKING:
     from fairing.run.notebook import Executed
@@ -175,11 +175,9 @@ def head(captured: Captured, target: Target, settled: Options) -> Head:
 
 def workload(captured: Captured, settled: Options) -> Workload:
     """Return the workload that the options describe."""
-    memory = None if settled.memory is None else octets(settled.memory)
-    resources = Resources(settled.cpu, memory, settled.gpus or 0)
     return Workload(
         name=settled.name or captured.bundle.entry.name.removesuffix(".ipynb"),
-        groups=(Group("worker", settled.workers or 1, resources),),
+        groups=(_group(settled),),
         inputs=captured.inputs,
         env=settled.env or (),
         timeout=settled.timeout,
@@ -194,6 +192,21 @@ def workload(captured: Captured, settled: Options) -> Workload:
         artifacts=settled.artifacts or "",
         log_limit=None if settled.log_limit is None else octets(settled.log_limit),
         linger=60.0 if settled.linger is None else settled.linger,
+        pod=Pod(
+            volumes=settled.volumes or (),
+            node_selector=settled.node_selector or (),
+            tolerations=settled.tolerations or (),
+            affinity=settled.affinity or "",
+            priority_class=settled.priority_class or "",
+            queue=settled.queue or "",
+            suspend=settled.suspend or False,
+            service_account=settled.service_account or "",
+            pull_secrets=settled.pull_secrets or (),
+            labels=settled.labels or (),
+            annotations=settled.annotations or (),
+            ttl=settled.ttl,
+            pod=settled.pod or "",
+        ),
     )
 
 
@@ -233,21 +246,25 @@ def _sound(args: Any, kwargs: Any, called: str = "kwargs") -> None:
         )
 
 
-def _there(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of secrets; what has no value here is refused before anything is built."""
-    lacking = [name for name in names if name not in os.environ]
+def _group(settled: Options) -> Group:
+    """Return the replicas: as many as were said, or as a slice of TPUs has machines."""
+    memory, storage = (None if each is None else octets(each) for each in (settled.memory, settled.storage))
+    count, which = gpu(settled.gpus)
+    tpu, workers = slice_of(settled.tpu, settled.workers) if settled.tpu else (None, settled.workers or 1)
+    resources = Resources(settled.cpu, memory, count, which, tpu, storage, settled.resources or ())
+    return Group("worker", workers, resources)
+
+
+def _there(secrets: tuple[Secret, ...]) -> tuple[Secret, ...]:
+    """Return secrets; one that has no value here is refused before anything is built."""
+    lacking = [each.variable for each in secrets if each.variable and each.variable not in os.environ]
     if lacking:
         raise ConfigError(
             f"The secret {lacking[0]!r} has no value here.",
             why="secrets= names environment variables, whose values the run is given.",
             fix=f"Set it in this process first: os.environ[{lacking[0]!r}] = getpass.getpass().",
         )
-    if wrong := [name for name in names if not is_variable(name)]:
-        raise ConfigError(
-            f"The secret {wrong[0]!r} cannot be an environment variable of a run.",
-            fix="Name it with letters, digits and '_'.",
-        )
-    return names
+    return secrets
 
 
 def _hint(missing: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from fairing.capture import credentials, devices, files, imports, modules, needs, pickled, sources
 from fairing.capture.bundle import bundle
+from fairing.config.accelerators import gpu
 from fairing.config.options import Options, octets
 from fairing.errors import CaptureError
 from fairing.spec import Captured, Entry, File, Global, Report
@@ -58,7 +59,7 @@ def capture(
     credentials.refuse("your project", found.suspects, said.allow or ())
     data = files.take(said.include or (), root, Path.cwd())
     needed = needs.needs(_reasons(found, code, values), said, root)
-    report = _report(name, code, values, found, said.gpus or 0)
+    report = _report(name, code, values, found, gpu(said.gpus)[0])
     left_out = (*data.left_out, *needed.left_out)
     report = replace(report, requirements=needed.reasons, files=data.sizes(), left_out=left_out)
     entry = Entry("function", ENTRY, hashlib.sha256(code.data).hexdigest(), name)

@@ -6,26 +6,35 @@ with one spelling. A test holds the signatures of the verbs against this list.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
-import math
-import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from os import PathLike
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, cast
-from urllib.parse import urlsplit
 
+from fairing.config import accelerators, kubernetes, values
+from fairing.config.values import nearest as nearest
+from fairing.config.values import octets as octets
+from fairing.config.volumes import volumes
 from fairing.edge import Edge
 from fairing.errors import ConfigError
-from fairing.image import Image, is_variable
+from fairing.image import Image
+from fairing.pod import Patch, Secret, Toleration, Volume
 from fairing.spec import Target
 
 Texts: TypeAlias = "str | Sequence[str] | None"
 """How a person gives a list of texts: a list, or one text."""
-Variables: TypeAlias = "str | Mapping[str, str] | Sequence[str] | None"
-"""How a person gives environment variables: ``{"A": "3"}``, ``["A=3"]`` or ``"A=3"``."""
+Pairs: TypeAlias = "str | Mapping[str, str] | Sequence[str] | None"
+"""How a person gives names and values: ``{"A": "3"}``, ``["A=3"]`` or ``"A=3"``."""
+Volumes: TypeAlias = "str | Mapping[str, str | Mapping[str, Any]] | Sequence[str] | None"
+"""How a person gives volumes: ``{"/data": "pvc:data"}``, ``["/data=pvc:data"]``, or in the words of the API."""
+Tolerations: TypeAlias = "str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | None"
+"""How a person gives tolerations: ``"gpu=yes:NoSchedule"``, several of these, or in the words of the API."""
+Table: TypeAlias = "str | Mapping[str, Any] | None"
+"""How a person gives a piece of a manifest: a table, or YAML."""
+PodPatch: TypeAlias = "str | PathLike[str] | Mapping[str, Any] | Callable[[dict[str, Any]], dict[str, Any]] | None"
+"""How a person changes a pod's template: a table, YAML, a file of YAML, or a function."""
 Dependencies: TypeAlias = Literal["installed", "resolved"]
 Limits: TypeAlias = Literal["enforce", "best-effort"]
 OnInterrupt: TypeAlias = Literal["detach", "cancel"]
@@ -55,8 +64,8 @@ class Options:
     )
     include: tuple[str, ...] | None = _option(None, "data files to take along, as globs")
     allow: tuple[str, ...] | None = _option(None, "names to take along although they look like credentials")
-    secrets: tuple[str, ...] | None = _option(
-        None, "environment variables whose values the run gets, kept out of sight"
+    secrets: tuple[Secret, ...] | None = _option(
+        None, "environment variables whose values the run gets, kept out of sight; also as files, or of the cluster"
     )
     env: tuple[tuple[str, str], ...] | None = _option(None, "environment variables of the run, NAME=VALUE", shown=False)
     name: str | None = _option(None, "a readable name for the run")
@@ -64,12 +73,32 @@ class Options:
     kind: str | None = _option(None, "the kind of workload")
     cpu: float | None = _option(None, "processors of each worker")
     memory: str | None = _option(None, "memory of each worker, such as 4Gi")
-    gpus: int | None = _option(None, "GPUs of each worker")
+    storage: str | None = _option(None, "the node's own disk that each worker may fill, such as 20Gi")
+    gpus: int | str | None = _option(None, "GPUs of each worker, such as 2, a100:2, amd:1")
+    tpu: str | None = _option(None, "a slice of TPUs, such as v5e:2x4")
+    resources: tuple[tuple[str, str], ...] | None = _option(
+        None, "other resources of each worker, NAME=NUMBER, such as nvidia.com/mig-1g.5gb=1"
+    )
+    volumes: tuple[Volume, ...] | None = _option(None, "what is mounted, PLACE=KIND:NAME, such as /data=pvc:data")
+    node_selector: tuple[tuple[str, str], ...] | None = _option(None, "labels that the node must have, NAME=VALUE")
+    tolerations: tuple[Toleration, ...] | None = _option(
+        None, "taints of nodes that do not matter, such as gpu=yes:NoSchedule"
+    )
+    affinity: str | None = _option(None, "which nodes and neighbours are wanted, as in a manifest")
+    priority_class: str | None = _option(None, "the priority, by the name of its class")
+    queue: str | None = _option(None, "the queue of Kueue that admits the run")
+    suspend: bool | None = _option(None, "whether the run waits until somebody resumes its Job")
+    service_account: str | None = _option(None, "the service account whose token the run has; else it has none")
+    pull_secrets: tuple[str, ...] | None = _option(None, "Secrets of the cluster with which the image is pulled")
+    labels: tuple[tuple[str, str], ...] | None = _option(None, "labels of the run and its pods, NAME=VALUE")
+    annotations: tuple[tuple[str, str], ...] | None = _option(None, "their annotations, NAME=VALUE")
+    pod: Patch | None = _option(None, "what changes the pod's template last: a patch, a file of one, or a function")
     limits: Limits | None = _option(None, "what to do where cpu and memory cannot be limited")
     timeout: float | None = _option(None, "seconds until the run is stopped; 0: never")
     start_timeout: float | None = _option(None, "seconds that a run on a cluster may wait until it starts; 0: for ever")
     retries: int | None = _option(None, "how often a run that was killed or lost starts again")
     grace: float | None = _option(None, "seconds between asking a run to end and ending it")
+    ttl: int | None = _option(None, "seconds that a run on a cluster is kept after its end")
     outputs: tuple[str, ...] | None = _option(None, "files of the working folder to bring back, as globs")
     artifacts: str | None = _option(
         None, "where a run on a cluster keeps what it leaves: s3://bucket/prefix, file:///mnt/volume, or oci"
@@ -104,19 +133,35 @@ class Given(TypedDict, total=False):
     dependencies: Dependencies | None
     include: Texts
     allow: Texts
-    secrets: Texts
-    env: Variables
+    secrets: Pairs
+    env: Pairs
     name: str | None
     workers: int | None
     kind: str | None
     cpu: float | None
     memory: str | int | None
-    gpus: int | None
+    storage: str | int | None
+    gpus: int | str | None
+    tpu: str | None
+    resources: Pairs
+    volumes: Volumes
+    node_selector: Pairs
+    tolerations: Tolerations
+    affinity: Table
+    priority_class: str | None
+    queue: str | None
+    suspend: bool | None
+    service_account: str | None
+    pull_secrets: Texts
+    labels: Pairs
+    annotations: Pairs
+    pod: PodPatch
     limits: Limits | None
     timeout: float | None
     start_timeout: float | None
     retries: int | None
     grace: float | None
+    ttl: int | None
     outputs: Texts
     artifacts: str | None
     log_limit: str | int | None
@@ -134,35 +179,51 @@ ABOUT: Mapping[str, str] = {each.name: each.metadata["about"] for each in fields
 PLACES = ("repository", "context", "namespace")
 """Options that say where something is: builders and deployers find them in the target."""
 
-LISTS = frozenset({"platform", "requirements", "groups", "include", "allow", "secrets", "outputs"})
-NUMBERS: Mapping[str, type] = {
-    "cpu": float,
-    "timeout": float,
-    "start_timeout": float,
-    "grace": float,
-    "linger": float,
-    "workers": int,
-    "gpus": int,
-    "retries": int,
+LISTS = frozenset({"platform", "requirements", "groups", "include", "allow", "outputs", "pull_secrets"})
+PAIRS = frozenset({"env", "secrets", "resources", "volumes", "node_selector", "labels", "annotations"})
+REPEATED = LISTS | PAIRS | {"tolerations"}
+"""Options that may be written several times, and several values of which stand in one variable, between commas."""
+
+NUMBERS: Mapping[str, tuple[type, float]] = {
+    "workers": (int, 1),
+    "cpu": (float, 0),
+    "timeout": (float, 0),
+    "start_timeout": (float, 0),
+    "retries": (int, 0),
+    "grace": (float, 0),
+    "linger": (float, 0),
+    "ttl": (int, 0),
 }
-FLAGS = frozenset({"trust", "trust_html", "dry_run"})
+"""Options that are numbers: their kind, and the least that is possible."""
+
+FLAGS = frozenset({"suspend", "trust", "trust_html", "dry_run"})
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "dependencies": ("installed", "resolved"),
     "limits": ("enforce", "best-effort"),
     "on_interrupt": ("detach", "cancel"),
     "kind": ("auto", "job"),
 }
-_LEAST: Mapping[str, float] = {
-    "workers": 1,
-    "gpus": 0,
-    "retries": 0,
-    "timeout": 0,
-    "start_timeout": 0,
-    "grace": 0,
-    "linger": 0,
-    "cpu": 0,
+_READERS: Mapping[str, Callable[[str, Any, str], Any]] = {
+    **dict.fromkeys(LISTS, values.texts),
+    **dict.fromkeys(FLAGS, values.flag),
+    **dict.fromkeys(("memory", "storage", "max_size", "log_limit"), values.size),
+    **dict.fromkeys(("priority_class", "service_account"), kubernetes.name),
+    **dict.fromkeys(("labels", "node_selector"), kubernetes.labels),
+    "artifacts": values.store,
+    "env": values.variables,
+    "secrets": kubernetes.secrets,
+    "gpus": accelerators.gpus,
+    "tpu": accelerators.tpu,
+    "resources": kubernetes.resources,
+    "volumes": volumes,
+    "tolerations": kubernetes.tolerations,
+    "affinity": kubernetes.affinity,
+    "queue": kubernetes.name,
+    "pull_secrets": kubernetes.names,
+    "annotations": kubernetes.notes,
+    "pod": kubernetes.patch,
 }
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+"""How an option's value is read; any other is a text."""
 
 
 def options(given: Mapping[str, Any], where: str = "") -> Options:
@@ -181,7 +242,7 @@ def options(given: Mapping[str, Any], where: str = "") -> Options:
     """
     unknown = [name for name in given if name not in NAMES]
     if unknown:
-        raise ConfigError(_place(f"There is no option {unknown[0]!r}", where), fix=nearest(unknown[0], NAMES))
+        raise ConfigError(values.place(f"There is no option {unknown[0]!r}", where), fix=nearest(unknown[0], NAMES))
     return Options(**{name: _value(name, value, where) for name, value in given.items() if value is not None})
 
 
@@ -229,136 +290,12 @@ def _refuse(name: str, subject: Any) -> None:
     )
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Return a sentence with the known name that is nearest to a wrong one."""
-    close = difflib.get_close_matches(name.replace("-", "_"), known, 1, 0.5)
-    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
-
-
-def octets(text: str | int) -> int:
-    """Return a size in bytes, as Kubernetes writes sizes.
-
-    Raises:
-        ConfigError: It is not a size.
-
-    Example:
-        >>> octets("4Gi"), octets("500M")
-        (4294967296, 500000000)
-    """
-    found = re.fullmatch(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([kmgt]?i?)b?", str(text).strip().lower())
-    if not found or found[2] not in _UNITS:
-        raise ConfigError(f"{text!r} is not a size.", fix="Write it like 500M, 4Gi or 1073741824.")
-    return int(float(found[1]) * _UNITS[found[2]])
-
-
 def _value(name: str, value: Any, where: str) -> Any:
-    if name in LISTS:
-        return _texts(name, value, where)
-    if name == "env":
-        return _environment(value, where)
-    if name in NUMBERS:
-        return _number(name, value, where)
-    if name in FLAGS:
-        return value if isinstance(value, bool) else _flag(name, value, where)
-    if name in CHOICES and value not in CHOICES[name]:
-        raise ConfigError(_place(f"{name}={value!r} is not possible", where), fix=f"Use {' or '.join(CHOICES[name])}.")
-    if name in {"memory", "max_size", "log_limit"}:
-        return _size(name, value, where)
-    if name == "artifacts":
-        return _store(_text(name, value, where), where)
     if (name, type(value)) in {("image", Image), ("target", Target)}:
         return value
-    return _text(name, value, where)
-
-
-def _text(name: str, value: Any, where: str) -> str:
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise ConfigError(_place(f"{name}={value!r} is not possible", where), fix=f"{name} is a text.")
-    return value
-
-
-def _texts(name: str, value: Any, where: str) -> tuple[str, ...]:
-    given = [value] if isinstance(value, str | os.PathLike) else value
-    if not isinstance(given, list | tuple | set | frozenset):
-        raise ConfigError(_place(f"{name}={value!r} is not possible", where), fix=f"{name} is a list of texts.")
-    ordered = sorted(given, key=str) if isinstance(given, set | frozenset) else given
-    return tuple(_text(name, os.fspath(each) if isinstance(each, os.PathLike) else each, where) for each in ordered)
-
-
-def _store(url: str, where: str) -> str:
-    """Check where artifacts are kept: the address stands in objects that others read, so it holds no credentials."""
-    try:
-        parts = urlsplit(url)
-        secret = bool(parts.password or parts.query)
-    except ValueError:
-        parts, secret = urlsplit(""), False
-    if secret:
-        raise ConfigError(
-            _place("artifacts= holds more than an address", where),
-            why="It stands where others may read it.",
-            fix="Hand credentials over with secrets=[…]: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for instance.",
-        )
-    if url != "oci" and not (parts.scheme and url.startswith(f"{parts.scheme}://") and (parts.netloc or parts.path)):
-        raise ConfigError(
-            _place(f"artifacts={url!r} is no place to keep things", where),
-            fix="Write it like s3://bucket/prefix, file:///mnt/volume, or oci for the registry of repository=.",
-        )
-    return url
-
-
-def _size(name: str, value: Any, where: str) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ConfigError(
-            _place(f"{name}={value!r} is not possible", where), fix="Write it like 500M, 4Gi or 1073741824."
-        )
-    try:
-        octets(value)
-    except ConfigError as wrong:
-        raise ConfigError(_place(f"{name}={value!r} is not possible", where), fix=wrong.fix) from None
-    return str(value)
-
-
-def _number(name: str, value: Any, where: str) -> float | int:
-    try:
-        number: float | int = NUMBERS[name](value)
-        if isinstance(value, bool) or not math.isfinite(number) or number != float(value) or number < _LEAST[name]:
-            raise ValueError(value)
-    except (TypeError, ValueError, OverflowError):
-        kind = "a whole number" if NUMBERS[name] is int else "a number"
-        raise ConfigError(
-            _place(f"{name}={value!r} is not possible", where), fix=f"{name} is {kind}, at least {_LEAST[name]:g}."
-        ) from None
-    return number
-
-
-def _flag(name: str, value: Any, where: str) -> bool:
-    text = value.lower() if isinstance(value, str) else None
-    if text in {"1", "true", "yes", "on"}:
-        return True
-    if text in {"0", "false", "no", "off"}:
-        return False
-    raise ConfigError(_place(f"{name}={value!r} is not possible", where), fix="Use true or false.")
-
-
-def _environment(value: Any, where: str) -> tuple[tuple[str, str], ...]:
-    pairs = list(value.items()) if isinstance(value, Mapping) else value
-    given = [pairs] if isinstance(pairs, str) else pairs
-    if not isinstance(given, list | tuple):
-        raise ConfigError(_place(f"env={value!r} is not possible", where), fix="Write NAME=VALUE.")
-    return tuple(_variable(pair, where) for pair in given)
-
-
-def _variable(pair: Any, where: str) -> tuple[str, str]:
-    parts = (
-        tuple(pair.split("=", 1)) if isinstance(pair, str) else tuple(pair) if isinstance(pair, list | tuple) else ()
-    )
-    if len(parts) != 2 or not isinstance(parts[0], str) or not isinstance(parts[1], str | int | float):
-        raise ConfigError(_place(f"env={pair!r} is not possible", where), fix="Write NAME=VALUE.")
-    name, text = parts[0], str(parts[1])
-    if not is_variable(name, text):
-        raise ConfigError(_place(f"env={pair!r} is not possible", where), fix="Write NAME=VALUE.")
-    return name, text
-
-
-def _place(what: str, where: str) -> str:
-    return f"{what} ({where})." if where else f"{what}."
+    if name in NUMBERS:
+        return values.number(name, value, where, *NUMBERS[name])
+    if name in CHOICES and value not in CHOICES[name]:
+        raise values.wrong(name, value, where, fix=f"Use {' or '.join(CHOICES[name])}.")
+    read: Callable[[str, Any, str], Any] = _READERS.get(name, values.text)
+    return read(name, value, where)

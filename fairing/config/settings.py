@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +15,19 @@ from typing import Any, TypeAlias
 
 from fairing.config import toml
 from fairing.config.options import (
-    LISTS,
     NAMES,
     PLACES,
+    REPEATED,
     Dependencies,
     Limits,
     OnInterrupt,
     Options,
+    Pairs,
+    PodPatch,
+    Table,
     Texts,
-    Variables,
+    Tolerations,
+    Volumes,
     nearest,
     options,
     said,
@@ -42,6 +47,9 @@ BUILT_IN: Mapping[str, Target] = {
 _PREFIX = "FAIRING_"
 _OURS = frozenset({"RUN", "NOTEBOOK", "CAPTURED", "REPLICAS", "COORDINATOR"})
 """Variables that fairing and its deployers set for a run."""
+
+_SERVICE = re.compile(r"SERVICE_(HOST|PORT(_\w+)?)|PORT(_\w+)?")
+"""Those that Kubernetes sets in every pod beside a service that is called fairing."""
 
 _used = Options()
 _Layer: TypeAlias = "tuple[Callable[[str], str], Options]"
@@ -81,19 +89,35 @@ def use(
     dependencies: Dependencies | None = None,
     include: Texts = None,
     allow: Texts = None,
-    secrets: Texts = None,
-    env: Variables = None,
+    secrets: Pairs = None,
+    env: Pairs = None,
     name: str | None = None,
     workers: int | None = None,
     kind: str | None = None,
     cpu: float | None = None,
     memory: str | int | None = None,
-    gpus: int | None = None,
+    storage: str | int | None = None,
+    gpus: int | str | None = None,
+    tpu: str | None = None,
+    resources: Pairs = None,
+    volumes: Volumes = None,
+    node_selector: Pairs = None,
+    tolerations: Tolerations = None,
+    affinity: Table = None,
+    priority_class: str | None = None,
+    queue: str | None = None,
+    suspend: bool | None = None,
+    service_account: str | None = None,
+    pull_secrets: Texts = None,
+    labels: Pairs = None,
+    annotations: Pairs = None,
+    pod: PodPatch = None,
     limits: Limits | None = None,
     timeout: float | None = None,
     start_timeout: float | None = None,
     retries: int | None = None,
     grace: float | None = None,
+    ttl: int | None = None,
     outputs: Texts = None,
     artifacts: str | None = None,
     log_limit: str | int | None = None,
@@ -266,11 +290,11 @@ def _environment() -> Options:
 def _refuse_mistyped(variable: str) -> None:
     """Refuse a variable whose name is nearly one of ours.
 
-    Others are somebody else's: Kubernetes sets ``FAIRING_PORT`` in every pod beside a service that is called fairing.
+    Others are somebody else's.
     """
     known = [f"{_PREFIX}{name.upper()}" for name in (*NAMES, "home")]
     name = variable.removeprefix(_PREFIX)
-    if variable in known or name in _OURS or name.startswith("TEST_"):
+    if variable in known or name in _OURS or name.startswith("TEST_") or _SERVICE.fullmatch(name):
         return
     near = difflib.get_close_matches(name.upper(), [each.removeprefix(_PREFIX) for each in known], 1, 0.65)
     if near:
@@ -278,5 +302,7 @@ def _refuse_mistyped(variable: str) -> None:
 
 
 def _split(name: str, text: str) -> Any:
-    """Read a list out of one variable: one item, or several between commas."""
-    return [part.strip() for part in text.split(",") if part.strip()] if name in LISTS or name == "env" else text
+    """Read a list out of one variable: one item, or several between commas; YAML is read as it is."""
+    if name not in REPEATED or text.lstrip().startswith(("{", "[")):
+        return text
+    return [part.strip() for part in text.split(",") if part.strip()]

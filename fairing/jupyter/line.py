@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from fairing.config.options import ABOUT, CHOICES, FLAGS, LISTS, NAMES, nearest
+from fairing.config.options import ABOUT, CHOICES, FLAGS, NAMES, REPEATED, nearest
 from fairing.errors import ConfigError
 from fairing.verbs import Flag, Word
 
@@ -127,7 +127,7 @@ def _parser(words: Iterable[Word], flags: Iterable[Flag], options: bool, tail: b
 def _kind(option: str) -> str:
     if option in FLAGS:
         return "yes or no"
-    return "list" if option in LISTS or option == "env" else "text"
+    return "list" if option in REPEATED else "text"
 
 
 def _add(parser: argparse.ArgumentParser, flag: Flag, kind: str) -> None:

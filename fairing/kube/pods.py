@@ -6,12 +6,19 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from fairing.errors import ConfigError
+from fairing.kube import placement, volumes
+from fairing.kube.merge import merged
+from fairing.pod import Patch, Pod
 from fairing.runtime.pod import GIVEN, HOME, INPUTS, OWN
-from fairing.spec import BuiltImage, Group, Resources, Workload
+from fairing.runtime.rendezvous import PORT
+from fairing.spec import BuiltImage, Group, Workload
+from fairing.words import sentence
 
 CONTAINER = "fairing"
 PIECE = "inputs"
@@ -33,7 +40,6 @@ RESTRICTED = {
 UNPRIVILEGED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 """What it asks of each container."""
 
-_GPU = "nvidia.com/gpu"
 _START = "import sys; sys.path[:0] = sys.argv[1:]; from fairing.runtime import boot; sys.exit(boot.main())"
 """What a container runs: it finds fairing whatever has become of its variables on the way to the node."""
 
@@ -44,52 +50,67 @@ def template(
     """Return the template of a group's pods.
 
     Args:
-        name: The run's name, which is also that of its first Secret and its ConfigMap.
+        name: The run's name, which is also that of its first Secret, its ConfigMap and, for several, its Service.
         image: What they run.
         workload: How.
         group: The pods' own group.
         secrets: The Secrets that hold what travels beside the image, a piece each.
         mounts: The ConfigMaps that hold what the image has not and its pods find beside it.
+
+    Raises:
+        ConfigError: What the user changes of it cannot be applied, or takes away what runs their code.
     """
-    marks = {RUN: name, "sidecar.istio.io/inject": "false"}
-    return {
-        "metadata": {"labels": marks, "annotations": {"sidecar.istio.io/inject": "false"}},
+    pod = workload.pod
+    found, mounted = volumes.mounts(pod.volumes, workload.secrets, name)
+    account = {"serviceAccountName": pod.service_account} if pod.service_account else {}
+    pulls = {"imagePullSecrets": [{"name": each} for each in pod.pull_secrets]} if pod.pull_secrets else {}
+    made = {
+        "metadata": marks(name, pod),
         "spec": {
             "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
+            "automountServiceAccountToken": bool(account),
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": math.ceil(workload.grace) + 5,
             "securityContext": RESTRICTED,
-            "containers": [_container(name, image, workload, group.resources)],
-            "volumes": [_given(name, secrets, mounts), {"name": "own", "emptyDir": {}}],
+            "containers": [{**_container(name, image, workload, group), "volumeMounts": [*_OWN_MOUNTS, *mounted]}],
+            "volumes": [_given(name, secrets, mounts), {"name": "own", "emptyDir": {}}, *found],
+            **({"subdomain": name} if group.count > 1 else {}),
+            **account,
+            **pulls,
+            **placement.placed(image, pod, group.resources),
         },
     }
+    return _changed(made, pod.pod)
 
 
-def _container(name: str, image: BuiltImage, workload: Workload, resources: Resources) -> dict[str, Any]:
+def marks(name: str, pod: Pod) -> dict[str, Any]:
+    """Return the labels and annotations of a run's pods."""
+    own = {RUN: name, "sidecar.istio.io/inject": "false"}
+    notes = {"sidecar.istio.io/inject": "false"}
+    return {"labels": {**own, **dict(pod.labels)}, "annotations": {**notes, **dict(pod.annotations)}}
+
+
+_OWN_MOUNTS = (
+    {"name": "given", "mountPath": GIVEN, "readOnly": True},
+    {"name": "own", "mountPath": OWN},
+)
+
+
+def _container(name: str, image: BuiltImage, workload: Workload, group: Group) -> dict[str, Any]:
     found = (f"{GIVEN}/runtime.zip",) if image.mounts else image.paths
-    said = (*(image.env if image.mounts else ()), *workload.env)
-    secret = [
-        {"name": each, "valueFrom": {"secretKeyRef": {"name": name, "key": f"secret-{number}"}}}
-        for number, each in enumerate(workload.secrets)
-    ]
+    several = {"FAIRING_REPLICAS": str(group.count), "FAIRING_COORDINATOR": f"{name}-0.{name}:{PORT}"}
+    own = {"HOME": HOME, "FAIRING_RUN": name, **(several if group.count > 1 else {})}
+    said = (*own.items(), *(image.env if image.mounts else ()), *workload.env)
+    named, whole = volumes.variables(workload.secrets, name)
     return {
         "name": CONTAINER,
         "image": image.ref,
         "command": ["python", "-c", _START, *found],
         "workingDir": OWN,
-        "env": [
-            {"name": "HOME", "value": HOME},
-            {"name": "FAIRING_RUN", "value": name},
-            *({"name": variable, "value": _literal(value)} for variable, value in said),
-            *secret,
-        ],
-        "resources": _resources(resources),
+        "env": [*({"name": variable, "value": _literal(value)} for variable, value in said), *named],
+        **({"envFrom": whole} if whole else {}),
+        "resources": placement.resources(group.resources),
         "securityContext": UNPRIVILEGED,
-        "volumeMounts": [
-            {"name": "given", "mountPath": GIVEN, "readOnly": True},
-            {"name": "own", "mountPath": OWN},
-        ],
     }
 
 
@@ -103,15 +124,32 @@ def _given(name: str, secrets: Sequence[str], mounts: Sequence[str]) -> dict[str
     return {"name": "given", "projected": {"sources": sources}}
 
 
-def _resources(resources: Resources) -> dict[str, Any]:
-    asked: dict[str, str] = {}
-    if resources.cpu is not None:
-        asked["cpu"] = f"{math.ceil(resources.cpu * 1000)}m"
-    if resources.memory is not None:
-        asked["memory"] = str(resources.memory)
-    if resources.gpus:
-        asked[_GPU] = str(resources.gpus)
-    return {"requests": asked, "limits": asked} if asked else {}
+def _changed(made: dict[str, Any], patch: Patch) -> dict[str, Any]:
+    """Return a template as the user changes it."""
+    if not patch:
+        return made
+    changed: Any = _called(made, patch) if callable(patch) else merged(made, json.loads(patch))
+    spec = changed.get("spec") if isinstance(changed, dict) else None
+    containers = spec.get("containers") if isinstance(spec, dict) else None
+    if not isinstance(containers, list) or not any(
+        isinstance(each, dict) and each.get("name") == CONTAINER for each in containers
+    ):
+        raise ConfigError(
+            f"pod= leaves no container {CONTAINER!r}.",
+            why="It runs your code." if containers else "A function that changes a template returns it, as a table.",
+            fix="Change that container, by its name, and add others beside it.",
+        )
+    return dict(changed)
+
+
+def _called(made: dict[str, Any], patch: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """Return what the user's function makes of a template, which has nothing then that is not JSON."""
+    try:
+        return json.loads(json.dumps(patch(json.loads(json.dumps(made)))))
+    except Exception as wrong:
+        raise ConfigError(
+            f"pod= failed: {type(wrong).__name__}.", why=sentence(str(wrong)), fix="It is given a template, as a table."
+        ) from wrong
 
 
 def _literal(value: str) -> str:

@@ -97,6 +97,7 @@ def environment(folder: Path, image: BuiltImage, workload: Workload) -> dict[str
     """Return a run's variables: the user's, without what describes the kernel's interpreter, and those asked for."""
     kept = {name: value for name, value in os.environ.items() if name == "FAIRING_HOME" or not name.startswith(_OURS)}
     own = {str(Path(sys.prefix) / "bin"), str(Path(sys.executable).parent)} if sys.prefix != sys.base_prefix else set()
+    secret = {each.to: os.environ[each.variable] for each in workload.secrets if each.variable and each.to[:1] != "/"}
     path = [part for part in kept.get("PATH", os.defpath).split(os.pathsep) if part not in own]
     return {
         **kept,
@@ -106,6 +107,7 @@ def environment(folder: Path, image: BuiltImage, workload: Workload) -> dict[str
         "FAIRING_RUN": folder.name,
         **dict(image.env),
         **dict(workload.env),
+        **secret,
     }
 
 

@@ -1,12 +1,13 @@
 """Any line either reads, or is refused in a sentence."""
 
+import json
 import shlex
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairing.config.options import NAMES, options
+from fairing.config.options import NAMES, PAIRS, options
 from fairing.errors import ConfigError, FairingError
 from fairing.jupyter import line
 from fairing.verbs import VERBS
@@ -64,12 +65,20 @@ def test_doubled_signs_stand_for_themselves(given_words):
 @pytest.mark.parametrize("name", NAMES)
 def test_an_option_reads_the_same_as_text_and_as_a_value(name):
     """The option as the magics read it, against the option as Python has it."""
-    values = {"trust": True, "trust_html": True, "dry_run": True, "env": {"A": "1"}, "dependencies": "resolved"}
-    values |= {"limits": "best-effort", "on_interrupt": "cancel", "kind": "job", "memory": "2Gi", "max_size": "2Mi"}
-    values |= {"artifacts": "s3://bucket/runs", "log_limit": "2Mi"}
-    values |= dict.fromkeys(("workers", "gpus", "retries", "cpu", "timeout", "start_timeout", "grace", "linger"), 2)
+    values = {"trust": True, "trust_html": True, "dry_run": True, "suspend": True, "dependencies": "resolved"}
+    values |= {"limits": "best-effort", "on_interrupt": "cancel", "kind": "job"}
+    values |= dict.fromkeys(("memory", "max_size", "log_limit", "storage"), "2Gi")
+    values |= {"artifacts": "s3://bucket/runs", "tpu": "v5e:2x4", "tolerations": "gpu=yes:NoSchedule"}
+    values |= {each: {"A": "1"} for each in ("env", "labels", "annotations", "node_selector")}
+    values |= {"secrets": {"/run/key": "KEY"}, "resources": {"a.com/b": "1"}, "volumes": {"/data": "pvc:data:ro"}}
+    values |= {"affinity": {"nodeAffinity": {}}, "pod": {"spec": {"hostNetwork": True}}}
+    counts = ("workers", "gpus", "retries", "cpu", "timeout", "start_timeout", "grace", "linger", "ttl")
+    values |= dict.fromkeys(counts, 2)
     value = values.get(name, "some")
-    typed = f"--{name.replace('_', '-')}" + ("" if value is True else " 'A=1'" if name == "env" else f" {value}")
+    text = json.dumps(value) if name in {"affinity", "pod"} else value
+    text = "=".join(*value.items()) if name in PAIRS else text
+    typed = f"--{name.replace('_', '-')}" + ("" if value is True else f" {shlex.quote(str(text))}")
+    typed = typed.replace("{", "{{").replace("}", "}}")
     read = line.read(line.tokens(typed, {}), (), (), options=True, tail=False, name="x")
     assert options(read[1]) == options({name: value})
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from fairing.errors import ConfigError, DeployError, FairingError
 from fairing.events import Source, Stamp, Status
-from fairing.kube import access, beside, pods
+from fairing.kube import access, beside, pods, volumes
 from fairing.kube.beside import Thing
 from fairing.kube.connection import Connection, Refused, connect
 from fairing.kube.watch import Watch
@@ -27,7 +27,7 @@ from fairing.oci.layer import PLACES, order, write
 from fairing.ports import Reporter
 from fairing.run.runner import told
 from fairing.runtime.pod import HOME
-from fairing.spec import BuiltImage, Handle, Workload
+from fairing.spec import BuiltImage, Entry, Handle, Workload
 from fairing.words import size
 from fairing_deployers.job import keeping
 
@@ -42,6 +42,10 @@ STARTS = "fairing/start-timeout"
 
 REASON = "fairing/not-started"
 """The annotation of a Job that was given up before it started: why, in words."""
+
+_QUEUE = "kueue.x-k8s.io/queue-name"
+"""The label by which Kueue knows a Job: it resumes it when there is room.
+https://kueue.sigs.k8s.io/docs/tasks/run/jobs/"""
 
 _KEEP = 7 * 24 * 3600
 """Seconds that a Job that has ended, its pods and their logs are kept."""
@@ -61,6 +65,10 @@ NEEDED: tuple[access.Right, ...] = (
 )
 """What a user has to be allowed."""
 
+_SERVICE: access.Right = ("create", "", "services")
+"""What they have to be allowed besides for a run of several workers."""
+
+_UNBUILT = BuiltImage("", Entry("function", "", "", ""), "", ref="not-built-yet")
 _MOST = 16 << 20
 """Bytes of arguments: the cluster keeps them in its own database."""
 
@@ -85,7 +93,12 @@ def check(reached: Connection, workload: Workload) -> None:
             why=f"They travel in Secrets, and at most {size(_MOST)} do.",
             fix="Load the data inside the function, from a file (include=[…]) or from storage.",
         )
-    access.refuse(reached, (right for right in NEEDED if right[0] == "create"))
+    several = [_SERVICE] if workload.groups[0].count > 1 else []
+    access.refuse(reached, (*(right for right in NEEDED if right[0] == "create"), *several))
+    if workload.pod.said():  # what only the cluster can judge is judged before anything is built
+        reached.request(
+            "POST", _jobs(reached), manifest(_name(workload.name), _UNBUILT, workload, [], []), {"dryRun": "All"}
+        )
 
 
 def create(reached: Connection, image: BuiltImage, workload: Workload, report: Reporter) -> Handle:
@@ -96,11 +109,14 @@ def create(reached: Connection, image: BuiltImage, workload: Workload, report: R
     settings, less = keeping.told(reached, workload)
     described = _description(name, image, workload, settings)
     things = [_secret(name, workload), described, *inputs, *mounts]
-    body = _job(name, image, workload, [each.name for each in inputs], [each.name for each in mounts])
+    body = manifest(name, image, workload, [each.name for each in inputs], [each.name for each in mounts])
     with beside.placed(reached, things):
         try:
             job = reached.post(_jobs(reached), body)
-            beside.give(reached, things, beside.reference(job))
+            owner = beside.reference(job)
+            if workload.groups[0].count > 1:
+                reached.post(f"/api/v1/namespaces/{reached.namespace}/services", _service(name, owner), bare=True)
+            beside.give(reached, things, owner)
         except BaseException:
             with suppress(FairingError):
                 reached.delete(f"{_jobs(reached)}/{name}", propagationPolicy="Background")
@@ -109,6 +125,52 @@ def create(reached: Connection, image: BuiltImage, workload: Workload, report: R
     report(Status(Stamp(Source("run"), time.time()), "pending", f"{where}; {less}" if less else where))
     beside.sweep(reached, lambda: _every(reached))  # while the pod starts
     return Handle("job", (reached.context, reached.namespace, "job", name), job["metadata"]["uid"])
+
+
+def manifest(
+    name: str, image: BuiltImage, workload: Workload, inputs: Sequence[str], mounts: Sequence[str]
+) -> dict[str, Any]:
+    """Return a run's Job.
+
+    Args:
+        name: The run's name.
+        image: What its pods run.
+        workload: How.
+        inputs: The Secrets that hold what travels beside the image, a piece each.
+        mounts: The ConfigMaps that hold what the image has not.
+    """
+    group, pod = workload.groups[0], workload.pod
+    deadline = {"activeDeadlineSeconds": max(1, round(workload.timeout))} if workload.timeout else {}
+    starts = {STARTS: f"{workload.start_timeout:g}"} if workload.start_timeout else {}
+    queue = {_QUEUE: pod.queue} if pod.queue else {}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "labels": {**dict(pod.labels), **queue, beside.OURS: "fairing", pods.RUN: name},
+            "annotations": {**dict(pod.annotations), OUTPUTS: json.dumps(workload.outputs), **starts},
+        },
+        "spec": {
+            **({"suspend": True} if pod.suspend or queue else {}),
+            "completionMode": "Indexed",
+            "completions": group.count,
+            "parallelism": group.count,
+            "backoffLimit": workload.retries,
+            "ttlSecondsAfterFinished": _KEEP if pod.ttl is None else pod.ttl,
+            "podFailurePolicy": {
+                "rules": [
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {"containerName": pods.CONTAINER, "operator": "NotIn", "values": KILLED},
+                    },
+                ]
+            },
+            **deadline,
+            "template": pods.template(name, image, workload, group, inputs, mounts),
+        },
+    }
 
 
 def find(handle: Handle) -> tuple[Connection, dict[str, Any]]:
@@ -191,7 +253,7 @@ def _every(reached: Connection) -> list[dict[str, Any]]:
 
 
 def _secret(name: str, workload: Workload) -> Thing:
-    values = {f"secret-{number}": os.environ[each].encode() for number, each in enumerate(workload.secrets)}
+    values = {key: os.environ[variable].encode() for key, variable in volumes.values(workload.secrets)}
     return Thing("secrets", name, name, {"key": secrets.token_bytes(32), **values})
 
 
@@ -218,36 +280,13 @@ def _description(name: str, image: BuiltImage, workload: Workload, settings: dic
     return Thing("configmaps", name, name, {"run.json": json.dumps(described).encode()})
 
 
-def _job(
-    name: str, image: BuiltImage, workload: Workload, inputs: Sequence[str], mounts: Sequence[str]
-) -> dict[str, Any]:
-    group = workload.groups[0]
-    deadline = {"activeDeadlineSeconds": max(1, round(workload.timeout))} if workload.timeout else {}
-    starts = {STARTS: f"{workload.start_timeout:g}"} if workload.start_timeout else {}
+def _service(name: str, owner: dict[str, str]) -> dict[str, Any]:
+    """Return what gives each pod a name of its own, from before it is ready: ``train-1f3a-0.train-1f3a``."""
     return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
         "metadata": {
             "name": name,
             "labels": {beside.OURS: "fairing", pods.RUN: name},
-            "annotations": {OUTPUTS: json.dumps(workload.outputs), **starts},
+            "ownerReferences": [owner],
         },
-        "spec": {
-            "completionMode": "Indexed",
-            "completions": group.count,
-            "parallelism": group.count,
-            "backoffLimit": workload.retries,
-            "ttlSecondsAfterFinished": _KEEP,
-            "podFailurePolicy": {
-                "rules": [
-                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-                    {
-                        "action": "FailJob",
-                        "onExitCodes": {"containerName": pods.CONTAINER, "operator": "NotIn", "values": KILLED},
-                    },
-                ]
-            },
-            **deadline,
-            "template": pods.template(name, image, workload, group, inputs, mounts),
-        },
+        "spec": {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": {pods.RUN: name}},
     }

@@ -4,7 +4,8 @@ A run is a folder of this user's (``state.runs()``), described in ``fairing.runt
 asked of a run is read from there, so any process of this user can ask.
 
     room       what this machine has room for          folder     which runs there are, and how each is
-    start      lays out a run and starts it            streams    follows one
+    kept       what only a cluster keeps               streams    follows one
+    start      lays out a run and starts it
 
 What any deployer does that runs layers on a folder is in ``fairing.run.folder`` and ``fairing.run.streams``.
 """
@@ -21,7 +22,7 @@ from fairing.ports import Reporter, Stream
 from fairing.run import folder as run_folder
 from fairing.spec import BuiltImage, Destination, Handle, Target, Workload
 from fairing_deployers.local import folder as folders
-from fairing_deployers.local import room
+from fairing_deployers.local import kept, room
 
 
 class LocalDeployer:
@@ -31,6 +32,7 @@ class LocalDeployer:
 
     def check(self, workload: Workload, target: Target) -> None:
         """Refuse what processes of this machine cannot be given."""
+        kept.check(workload)
         room.check(workload)
 
     def deploy(self, image: BuiltImage, workload: Workload, target: Target, report: Reporter) -> Handle:
@@ -48,9 +50,10 @@ class LocalDeployer:
             except BaseException:
                 folders.remove(folder)
                 raise
-        unkept = room.unkept(workload)
-        without = f"without a limit on {' and '.join(unkept)}" if unkept else ""
-        report(Status(Stamp(Source("run"), time.time()), "pending", without))
+        unkept, left = room.unkept(workload), kept.left_out(workload)
+        without = [f"without a limit on {' and '.join(unkept)}"] if unkept else []
+        without += [f"without {', '.join(f'{each}=' for each in left)}, which a cluster keeps"] if left else []
+        report(Status(Stamp(Source("run"), time.time()), "pending", ", ".join(without)))
         return Handle("local", (name,))
 
     def status(self, handle: Handle) -> Status:
