@@ -63,7 +63,7 @@ def findings(reached: Connection, rights: Iterable[Right]) -> Iterator[Finding]:
     except FairingError as wrong:
         yield Finding("cluster", str(wrong), good=False)
         return
-    yield Finding("cluster", f"{reached.context}: Kubernetes {version} at {reached.configuration.host}")
+    yield Finding("cluster", f"{reached.context}: Kubernetes {version} at {reached.host}")
     yield Finding("user", f"{_user(reached)}, in the namespace {reached.namespace}")
     missing = [f"{verb} {resource}" for (verb, _, resource), _ in lacking(reached, rights)]
     fix = "Choose a namespace= in which you may, or ask whoever runs the cluster." if missing else ""

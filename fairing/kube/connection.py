@@ -1,7 +1,7 @@
 """Speaks to a cluster: plain dicts over HTTP, with whatever a kubeconfig or a pod's service account says.
 
-The ``kubernetes`` package reads the configuration, runs credential plugins and makes the connection pool; its
-generated models, which changed shape twice, are not used. https://kubernetes.io/docs/reference/using-api/
+The ``kubernetes`` package reads the configuration; its generated models, which changed shape twice, are not used.
+https://kubernetes.io/docs/reference/using-api/
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 from fairing.errors import AccessError, ConfigError, DeployError, FairingError
+from fairing.kube.login import Identity, Login, in_kubeconfig, in_pod
 from fairing.spec import Target
 
 if TYPE_CHECKING:
@@ -23,9 +25,6 @@ IN_CLUSTER = "in-cluster"
 """What the context is called where a pod's own service account is used."""
 
 _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-_AT_ONCE = 64
-"""Connections that are kept: one a follower."""
-
 _CONNECT = 5.0
 _READ = 60.0
 _PATIENCE = 60.0
@@ -66,43 +65,66 @@ class Unreachable(AccessError):
     """The cluster does not answer: it may again in a moment."""
 
 
+class _Question(NamedTuple):
+    """What is asked; without ``accept`` the answer is read by whoever asks."""
+
+    method: str
+    path: str
+    body: Any = None
+    query: Mapping[str, Any] = {}
+    accept: str = ""
+    read: float | None = _READ
+    total: float | None = None
+
+
 class Connection:
     """A way to one cluster, as one user.
 
     A cluster that has answered once is waited for when it does not: its API server may be starting again.
 
     Args:
-        configuration: Of the ``kubernetes`` package.
+        login: How it is reached, and as whom.
         context: What the cluster is called here.
         namespace: The namespace to use unless another is said.
     """
 
-    def __init__(self, configuration: Any, context: str, namespace: str) -> None:
-        from kubernetes.client.rest import RESTClientObject
-
-        self.configuration = configuration
+    def __init__(self, login: Login, context: str, namespace: str) -> None:
+        self.login = login
         self.context = context
         self.namespace = namespace
-        configuration.connection_pool_maxsize = _AT_ONCE
         self._answered = False
-        self._pool = RESTClientObject(configuration).pool_manager
+
+    @property
+    def host(self) -> str:
+        """The address of the API server."""
+        return self.login.host
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         """Read an object or a list."""
-        return self.request("GET", path, None, query)
+        return self._request(_Question("GET", path, query=query, accept=_WHOLE))
+
+    def get_soon(self, path: str, seconds: float) -> dict[str, Any]:
+        """Read an object, and wait for a cluster that does not answer for so many seconds at most."""
+        return self._request(_Question("GET", path, accept=_WHOLE, total=seconds))
 
     def metadata(self, path: str, **query: Any) -> list[dict[str, Any]]:
         """List objects, each with its metadata alone."""
-        items: list[dict[str, Any]] = self.request("GET", path, None, query, _BARE_LIST)["items"] or []
+        items: list[dict[str, Any]] = (
+            self._request(_Question("GET", path, query=query, accept=_BARE_LIST))["items"] or []
+        )
         return items
 
     def post(self, path: str, body: dict[str, Any], *, bare: bool = False) -> dict[str, Any]:
         """Create an object, and return it: what is ``bare`` comes back with its metadata alone."""
-        return self.request("POST", path, body, {}, _BARE if bare else _WHOLE)
+        return self._request(_Question("POST", path, body, accept=_BARE if bare else _WHOLE))
+
+    def admit(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Return an object as it would be created; nothing is. A field that is not known there is refused."""
+        return self._request(_Question("POST", path, body, {"dryRun": "All", "fieldValidation": "Strict"}, _WHOLE))
 
     def patch(self, path: str, body: dict[str, Any], *, bare: bool = False) -> dict[str, Any]:
         """Change an object, and return it; lists are merged by their keys."""
-        return self.request("PATCH", path, body, {}, _BARE if bare else _WHOLE)
+        return self._request(_Question("PATCH", path, body, accept=_BARE if bare else _WHOLE))
 
     def delete(self, path: str, only: dict[str, str] | None = None, **options: Any) -> None:
         """Delete an object; one that is not there is as good as deleted.
@@ -118,29 +140,10 @@ class Connection:
         # A body, even an empty one, is read instead of the address's parameters.
         body = {**options, **({"preconditions": only} if only else {})}
         try:
-            self.request("DELETE", path, body, {})
+            self._request(_Question("DELETE", path, body, accept=_WHOLE))
         except Refused as refused:
             if refused.status != 404:
                 raise
-
-    def request(self, method: str, path: str, body: Any, query: dict[str, Any], accept: str = _WHOLE) -> dict[str, Any]:
-        """Send a request and return the answer.
-
-        Raises:
-            Unreachable: The cluster cannot be reached.
-            AccessError: It does not let this user do it.
-            Refused: It refuses for another reason.
-        """
-        until = time.monotonic() + (_PATIENCE if self._answered and method == "GET" else 0.0)
-        while True:
-            try:
-                answer = self._send(method, path, body, query, _READ, accept)
-            except Unreachable:
-                if time.monotonic() >= until:
-                    raise
-                time.sleep(_PAUSE)
-            else:
-                return dict(json.loads(answer.data))
 
     def stream(self, path: str, read: float | None = None, **query: Any) -> HTTPResponse:
         """Open an answer that has no end of its own: a log, a watch.
@@ -150,50 +153,64 @@ class Connection:
             read: Seconds without a byte after which it counts as cut.
             query: Parameters of the request.
         """
-        return self._send("GET", path, None, query, read)
+        return self._send(_Question("GET", path, query=query, read=read))
 
-    def authorization(self) -> str | None:
-        """Return the header that says who asks, refreshed where it has expired."""
-        settings = self.configuration
-        if settings.refresh_api_key_hook is not None:
-            settings.refresh_api_key_hook(settings)
-        token = settings.api_key.get("BearerToken", settings.api_key.get("authorization"))
-        return None if token is None else str(token)
+    def _request(self, asked: _Question) -> dict[str, Any]:
+        """Send a request and return the answer.
 
-    def _send(
-        self, method: str, path: str, body: Any, query: dict[str, Any], read: float | None, accept: str = ""
-    ) -> HTTPResponse:
-        """Send a request; without ``accept`` what comes back is not read yet."""
+        Raises:
+            Unreachable: The cluster cannot be reached.
+            AccessError: It does not let this user do it.
+            Refused: It refuses for another reason.
+        """
+        waits = self._answered and asked.method == "GET" and asked.total is None
+        until = time.monotonic() + (_PATIENCE if waits else 0.0)
+        while True:
+            try:
+                answer = self._send(asked)
+            except Unreachable:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                return dict(json.loads(answer.data))
+
+    def _send(self, asked: _Question) -> HTTPResponse:
+        who = self.login.now()
+        answer = self._sent(asked, who)
+        if answer.status == 401:  # it knew us once: what was given to us may have been taken back
+            answer.close()
+            answer = self._sent(asked, self.login.renewed(who))
+        if answer.status in _BUSY and self._answered:
+            raise Unreachable(f"The cluster {self.context!r} is busy.", why=f"It answers {answer.status}.")
+        self._answered = True
+        if answer.status >= 400:
+            raise self._refusal(asked.method, asked.path, answer)
+        return answer
+
+    def _sent(self, asked: _Question, who: Identity) -> HTTPResponse:
         import urllib3
 
-        url = f"{self.configuration.host}{path}" + (f"?{urlencode(_query(query))}" if query else "")
-        headers = {"Accept": accept or _WHOLE, "Content-Type": _TYPES.get(method, "application/json")}
-        if token := self.authorization():
-            headers["Authorization"] = token
-        data = None if body is None else json.dumps(body).encode()
+        headers = {"Accept": asked.accept or _WHOLE, "Content-Type": _TYPES.get(asked.method, _WHOLE)}
+        if who.found.token:
+            headers["Authorization"] = who.found.token
         try:
-            answer: HTTPResponse = self._pool.request(
-                method,
-                url,
-                body=data,
+            return who.pools.request(  # type: ignore[return-value]
+                asked.method,
+                f"{who.found.host}{asked.path}" + (f"?{urlencode(_query(asked.query))}" if asked.query else ""),
+                body=None if asked.body is None else json.dumps(asked.body).encode(),
                 headers=headers,
-                preload_content=bool(accept),
+                preload_content=bool(asked.accept),
                 retries=False,
                 redirect=False,
-                timeout=urllib3.Timeout(connect=_CONNECT, read=read),
+                timeout=urllib3.Timeout(total=asked.total, connect=_CONNECT, read=asked.read),
             )
         except urllib3.exceptions.HTTPError as wrong:
             raise Unreachable(
                 f"The cluster {self.context!r} cannot be reached.",
                 why=f"{_reason(wrong)}.",
-                fix=f"Check that {self.configuration.host} can be reached from here, or choose another context=.",
+                fix=f"Check that {self.host} can be reached from here, or choose another context=.",
             ) from wrong
-        if answer.status in _BUSY and self._answered:
-            raise Unreachable(f"The cluster {self.context!r} is busy.", why=f"It answers {answer.status}.")
-        self._answered = True
-        if answer.status >= 400:
-            raise self._refusal(method, path, answer)
-        return answer
 
     def _refusal(self, method: str, path: str, answer: HTTPResponse) -> FairingError:
         text = answer.data.decode("utf-8", "replace") if answer.data else ""
@@ -225,36 +242,27 @@ def connect(context: str | None = None, namespace: str | None = None) -> Connect
         namespace: The namespace; else the context's, or the pod's own.
 
     Raises:
+        AccessError: The kubeconfig's credential plugin fails.
         ConfigError: There is no such context, or no kubeconfig at all.
     """
     from kubernetes import config
-    from kubernetes.client import Configuration
 
-    settings = Configuration()
     # the client reads the variable once, when it is imported; a notebook may set it later
-    file = os.environ.get("KUBECONFIG") or "~/.kube/config"
+    files = os.environ.get("KUBECONFIG") or "~/.kube/config"
     try:
-        known, current = config.list_kube_config_contexts(file)
+        known, current = config.list_kube_config_contexts(files)
     except (config.ConfigException, OSError) as missing:
         if context not in {None, IN_CLUSTER}:
             raise _no_context(context, ()) from missing
-        return _in_cluster(settings, namespace)
+        return _in_cluster(namespace)
     if context == IN_CLUSTER and os.environ.get("KUBERNETES_SERVICE_HOST"):
-        return _in_cluster(settings, namespace)
+        return _in_cluster(namespace)
     names = [each["name"] for each in known]
     name = context or current["name"]
     if name not in names:
         raise _no_context(name, tuple(names))
-    try:
-        config.load_kube_config(file, name, client_configuration=settings, persist_config=False)
-    except (config.ConfigException, OSError) as wrong:
-        raise ConfigError(
-            f"The context {name!r} of your kubeconfig cannot be used.",
-            why=f"{wrong}.",
-            fix="kubectl config view shows what it says.",
-        ) from wrong
     own = next(each for each in known if each["name"] == name)["context"].get("namespace")
-    return Connection(settings, name, namespace or own or "default")
+    return Connection(Login(lambda: in_kubeconfig(files, name)), name, namespace or own or "default")
 
 
 def to(target: Target) -> Connection:
@@ -267,18 +275,8 @@ def own_namespace() -> str:
     return _NAMESPACE.read_text().strip() if _NAMESPACE.exists() else "default"
 
 
-def _in_cluster(settings: Any, namespace: str | None) -> Connection:
-    from kubernetes import config
-
-    try:
-        config.load_incluster_config(client_configuration=settings)
-    except config.ConfigException as missing:
-        raise ConfigError(
-            "There is no cluster that is known here.",
-            why="There is no kubeconfig, and this is no pod with a service account.",
-            fix="Put one at ~/.kube/config, or name it: os.environ['KUBECONFIG'] = 'path'.",
-        ) from missing
-    return Connection(settings, IN_CLUSTER, namespace or own_namespace())
+def _in_cluster(namespace: str | None) -> Connection:
+    return Connection(Login(in_pod), IN_CLUSTER, namespace or own_namespace())
 
 
 def _no_context(name: str | None, known: tuple[str, ...]) -> ConfigError:
@@ -288,7 +286,7 @@ def _no_context(name: str | None, known: tuple[str, ...]) -> ConfigError:
     )
 
 
-def _query(query: dict[str, Any]) -> dict[str, str]:
+def _query(query: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in query.items()}
 
 

@@ -7,12 +7,16 @@ https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.37/#podexecopti
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
 from fairing.errors import DeployError
 from fairing.kube.connection import Connection
+from fairing.kube.login import Identity
+from fairing.network import connected
 
 _PROTOCOL = "v4.channel.k8s.io"
 
@@ -71,16 +75,36 @@ class Output:
     def close(self) -> None:
         """End it, from any thread."""
         if self._socket is not None:
+            with suppress(OSError, AttributeError):  # whoever reads from it is woken by this alone
+                self._socket.sock.shutdown(socket.SHUT_RDWR)
             self._socket.shutdown()
 
     def _opened(self) -> Any:
-        from kubernetes.stream.ws_client import create_websocket
+        from websocket import WebSocketBadStatusException
 
-        token = self._connection.authorization()
-        headers = {"sec-websocket-protocol": _PROTOCOL, **({"authorization": token} if token else {})}
-        host = self._connection.configuration.host.replace("http", "ws", 1)
-        url = f"{host}{self._pod}/exec?{urlencode(self._query)}"
-        return create_websocket(self._connection.configuration, url, headers)
+        login = self._connection.login
+        who = login.now()
+        try:
+            return self._asked(who)
+        except WebSocketBadStatusException as refused:
+            if refused.status_code != 401:
+                raise
+            return self._asked(login.renewed(who))
+
+    def _asked(self, who: Identity) -> Any:
+        """Open the socket, over a connection that is made as all others are: through its proxy, and as trusted."""
+        from websocket import WebSocket
+
+        url = f"{who.found.host}{self._pod}/exec?{urlencode(self._query)}"
+        header = [f"Authorization: {who.found.token}"] if who.found.token else []
+        opened: Any = WebSocket(skip_utf8_validation=True)
+        way = connected(who.pools, url)
+        try:
+            opened.connect(url.replace("http", "ws", 1), socket=way, header=header, subprotocols=[_PROTOCOL])
+        except BaseException:
+            way.close()
+            raise
+        return opened
 
 
 def _check(status: dict[str, Any], errors: bytes) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import os
 import socket
 import threading
 import time
@@ -11,13 +9,11 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 from fairing.errors import RegistryError
+from fairing.network import bundle, manager, proxy_for, trusting
 from fairing.oci.authorization import Authorization
 from fairing.oci.credentials import Credentials, find
 from fairing.oci.http import TRANSIENT, Answer, Refusal, Request, host, origin, refusal, rule, unreachable
@@ -249,77 +245,28 @@ class Connection:
         secure = "https" in {urlsplit(url).scheme, urlsplit(proxy or "").scheme}
         with self._lock:
             if (proxy, secure) not in self._managers:
-                settings: dict[str, Any] = {
-                    "num_pools": 8,
-                    "maxsize": 8,
-                    "timeout": urllib3.Timeout(connect=10, read=self.settings.timeout),
+                made = manager(
+                    proxy,
                     # Reading the system's certificates takes longer than a push that needs none.
-                    "ssl_context": self._tls() if secure else None,
-                }
-                self._managers[proxy, secure] = _manager(proxy, settings)
-                self._managers[proxy, secure].pool_classes_by_scheme = _tracked(self._sockets)
+                    self._tls() if secure else None,
+                    num_pools=8,
+                    maxsize=8,
+                    timeout=urllib3.Timeout(connect=10, read=self.settings.timeout),
+                )
+                if not (proxy or "").startswith("socks"):
+                    made.pool_classes_by_scheme = _tracked(self._sockets)
+                self._managers[proxy, secure] = made
         return self._managers[proxy, secure]
 
     def _tls(self) -> ssl.SSLContext:
         try:
-            changed = Path(self._ca).stat().st_mtime_ns if self._ca else 0
-            return _trusting(self._ca, changed, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+            return trusting(self._ca)
         except OSError as wrong:
             raise RegistryError(
-                f"There are no certificates to trust in {self._ca}.",
+                f"There are no certificates to trust in {wrong.filename or self._ca or bundle()}.",
                 why=f"{wrong.strerror or wrong}.",
                 fix="Name a file of certificates in PEM form.",
             ) from wrong
-
-
-@lru_cache(maxsize=8)
-def _trusting(ca: str | None, *_: object) -> ssl.SSLContext:
-    """Return what trusts the system's certificates and those of a file; made once for all that was there then."""
-    import ssl
-
-    context = ssl.create_default_context()
-    if ca:
-        context.load_verify_locations(ca)
-    return context
-
-
-def proxy_for(url: str) -> str | None:
-    """Return the proxy for an address: as the environment says, and none for this machine."""
-    parts = urlsplit(url)
-    proxies = getproxies_environment()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy or plain(parts.netloc) or proxy_bypass_environment(parts.netloc, proxies):
-        return None
-    if _in_networks(parts.hostname or "", proxies.get("no", "")):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _in_networks(name: str, listed: str) -> bool:
-    """Return whether an address is in one of the networks (10.0.0.0/8) that Go programs take in ``NO_PROXY``."""
-    with suppress(ValueError):
-        address = ipaddress.ip_address(name)
-        for each in listed.split(","):
-            with suppress(ValueError):
-                if address in ipaddress.ip_network(each.strip(), strict=False):
-                    return True
-    return False
-
-
-def _manager(proxy: str | None, settings: dict[str, Any]) -> PoolManager:
-    import urllib3
-
-    if proxy is None:
-        return urllib3.PoolManager(**settings)
-    parts = urlsplit(proxy)
-    headers = None
-    if parts.username is not None:
-        from urllib.parse import unquote
-
-        who = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers = urllib3.make_headers(proxy_basic_auth=who)
-    address = parts._replace(netloc=host(proxy)).geturl()
-    return urllib3.ProxyManager(address, proxy_headers=headers, proxy_ssl_context=settings["ssl_context"], **settings)
 
 
 def _tracked(sockets: weakref.WeakSet[socket.socket]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from fairing import network
+
 
 def settings() -> dict[str, str]:
     """Return pip's settings that tell where packages are: its files, least specific first, then its variables."""
@@ -85,7 +87,7 @@ def _for_uv(told: Mapping[str, str]) -> dict[str, str]:
         "UV_PRERELEASE": "allow" if _true(told.get("pre", "")) else "",
         "UV_INSECURE_HOST": " ".join(told.get("trusted-host", "").split()),
         "UV_HTTP_TIMEOUT": told.get("timeout", "") or told.get("default-timeout", ""),
-        "SSL_CERT_FILE": told.get("cert", ""),
+        **_certificates(told.get("cert") or network.bundle() or ""),
         "SSL_CLIENT_CERT": told.get("client-cert", ""),
     }
     if told.get("proxy"):
@@ -94,6 +96,10 @@ def _for_uv(told: Mapping[str, str]) -> dict[str, str]:
     if os.environ.get("UV_INDEX_URL"):
         found.pop("UV_DEFAULT_INDEX")  # the older name of the same setting, which loses against the newer
     return {name: value for name, value in found.items() if value}
+
+
+def _certificates(named: str) -> dict[str, str]:
+    return {"SSL_CERT_DIR" if Path(named).is_dir() else "SSL_CERT_FILE": named} if named else {}
 
 
 def _true(text: str) -> bool:

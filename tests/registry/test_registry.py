@@ -14,8 +14,9 @@ from dataclasses import replace
 import pytest
 
 from fairing.errors import ConfigError, RegistryError
+from fairing.network import proxy_for
 from fairing.oci.blob import Blob
-from fairing.oci.connection import Clock, Settings, proxy_for
+from fairing.oci.connection import Clock, Settings
 from fairing.oci.reference import Reference, parse
 from fairing.oci.registry import DOCKER_MANIFEST, Registry
 from fairing.oci.transfer import Transfer, choose

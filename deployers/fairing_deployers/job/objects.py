@@ -96,9 +96,7 @@ def check(reached: Connection, workload: Workload) -> None:
     several = [_SERVICE] if workload.groups[0].count > 1 else []
     access.refuse(reached, (*(right for right in NEEDED if right[0] == "create"), *several))
     if workload.pod.said():  # what only the cluster can judge is judged before anything is built
-        reached.request(
-            "POST", _jobs(reached), manifest(_name(workload.name), _UNBUILT, workload, [], []), {"dryRun": "All"}
-        )
+        reached.admit(_jobs(reached), manifest(_name(workload.name), _UNBUILT, workload, [], []))
 
 
 def create(reached: Connection, image: BuiltImage, workload: Workload, report: Reporter) -> Handle:
