@@ -46,8 +46,9 @@ check: .venv/ready
 manifests: .venv/ready
 	$(BIN)/python -m tests.kube.golden
 
-## make bench      compare with peers, in one run; fails on a miss
+## make bench      compare with peers, in one run; a thousand schedules of faults; fails on a miss
 bench: .venv/ready
+	$(BIN)/pytest -q --hypothesis-profile=heavy -k through_faults tests/registry/test_faults.py
 	$(BIN)/python -m tests.benchmarks
 
 ## make lock       resolve the development requirements anew

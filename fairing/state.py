@@ -1,10 +1,11 @@
-"""Where fairing keeps things on this machine (one folder, its owner's alone), and how a file is put in its place."""
+"""Where fairing keeps things on this machine (one folder, its owner's alone), how a file is put there, and removed."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,6 +111,21 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder with all that is in it, also where parts of it may not be written to or read."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        _open(folder)
+        shutil.rmtree(folder)
+
+
+def _open(folder: Path) -> None:
+    folder.chmod(0o700)
+    for each in folder.iterdir():
+        if each.is_dir() and not each.is_symlink():
+            _open(each)
 
 
 def _within() -> Path:

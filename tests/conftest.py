@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
+settings.register_profile("heavy", settings.get_profile("tests"), max_examples=500)
 settings.load_profile("tests")
 
 

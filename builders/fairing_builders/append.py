@@ -14,6 +14,7 @@ from fairing import plugins
 from fairing.errors import BuildError
 from fairing.events import Source, Stamp, Status
 from fairing.oci import runner, store
+from fairing.oci.layer import unreadable
 from fairing.ports import Reporter
 from fairing.recipe import text, tree
 from fairing.spec import BuiltImage, Destination, File, Finding, Layer, Recipe, Target
@@ -140,7 +141,7 @@ def _size(file: File) -> int:
     try:
         return file.content.stat().st_size
     except OSError as wrong:
-        raise BuildError(f"{file.content} cannot be read.", why=f"{wrong.strerror}.") from wrong
+        raise unreadable(file.content, wrong) from wrong
 
 
 def _state(new: bool) -> str:

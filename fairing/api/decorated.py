@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from fairing.api import train as api
+from fairing.api import train
 from fairing.config.options import (
     Dependencies,
     Limits,
@@ -57,12 +57,12 @@ class Remote(Generic[P, R]):
     def remote(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function elsewhere with these arguments, show what it prints, and return its value."""
         __tracebackhide__ = True
-        return api.train(self, args, kwargs)
+        return train.train(self, args, kwargs)
 
     @edge
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Start the function elsewhere with these arguments, and return at once."""
-        return api.submit(self, args, kwargs)
+        return train.submit(self, args, kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Remote[..., R]:
         """Be a method, where the function stands in a class."""

@@ -277,7 +277,7 @@ def _remove(root: Path, gone: set[str], paths: list[Path]) -> None:
     for path in paths:
         if path.is_dir() and not path.is_symlink():
             aside = root / "parts" / f"gone-{path.name}"  # nobody finds a tree that is half removed
-            store.remove(path if path.parent == aside.parent else path.rename(aside))
+            state.remove(path if path.parent == aside.parent else path.rename(aside))
         else:
             path.unlink(missing_ok=True)
     for note in _children(root / "layers"):

@@ -173,7 +173,11 @@ def _read(answer: Answer, registry: str) -> tuple[str, float]:
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
             raise ValueError
     except (ValueError, TypeError, AttributeError):
-        raise RegistryError(f"{urlsplit(answer.url).netloc} answers for {registry}, but with no token.") from None
+        raise RegistryError(
+            f"{urlsplit(answer.url).netloc} answers for {registry}, but with no token.",
+            why="What it answers is not a token server's.",
+            fix="Check the registry's name, or ask whoever runs it.",
+        ) from None
     return token, lasts
 
 

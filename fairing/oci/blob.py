@@ -57,7 +57,9 @@ def part(blob: Blob, start: int, end: int) -> Iterator[bytes]:
             pieces.close()
     if left > 0:
         raise RegistryError(
-            f"The layer {blob.digest[:19]}… is {left:,} bytes shorter than it should be.", fix="Build the image again."
+            f"The layer {blob.digest[:19]}… is {left:,} bytes shorter than it should be.",
+            why="It was changed or cut off after it had been made.",
+            fix="Build the image again.",
         )
 
 

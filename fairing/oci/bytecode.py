@@ -113,7 +113,11 @@ def _answers(child: subprocess.Popen[bytes], sources: Sequence[tuple[Path, str]]
             head = child.stdout.read(8)
             data = child.stdout.read(struct.unpack("<Q", head)[0]) if len(head) == 8 else b""
             if len(head) != 8:
-                raise BuildError("The bytecode of the image could not be made.", why="The compiler was ended.")
+                raise BuildError(
+                    "The bytecode of the image could not be made.",
+                    why="The compiler was ended.",
+                    fix="Run it again; where memory is short, free some first.",
+                )
             yield data
         if not request:
             return

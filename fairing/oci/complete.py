@@ -56,7 +56,11 @@ def packed(
     with store.using() as root:
         folder = root / "trees" / key
         if not folder.is_dir():
-            raise BuildError(f"The {kind} of this image are not on this machine any more.", fix="Build it again.")
+            raise BuildError(
+                f"The {kind} of this image are not on this machine any more.",
+                why="They were removed, as fairing prune does.",
+                fix="Build it again.",
+            )
         same = python.split(".")[:2] == [str(part) for part in sys.version_info[:2]]
         named = f"{key}-{sys.implementation.cache_tag}" if same else key
         if kind == "dependencies":

@@ -160,7 +160,11 @@ class Connection:
             RegistryError: Somebody did.
         """
         if self.closed.is_set():
-            raise RegistryError(f"What was under way with {self.host} was stopped.")
+            raise RegistryError(
+                f"What was under way with {self.host} was stopped.",
+                why="It was interrupted, or another part of it failed.",
+                fix="Start it again; what has arrived is not sent twice.",
+            )
 
     def resolve(self, url: str, location: str) -> str:
         """Return where an answer sends on to.
@@ -179,7 +183,11 @@ class Connection:
                 fix=f"If that is meant, say so: {rule(parts.netloc)} insecure = true in fairing.toml.",
             )
         if parts.scheme not in {"http", "https"}:
-            raise RegistryError(f"{host(url)} sends on to an address that is none: {target[:80]!r}.")
+            raise RegistryError(
+                f"{host(url)} sends on to an address that is none: {target[:80]!r}.",
+                why="Layers are at addresses of HTTP alone.",
+                fix="Check the registry's name, or ask whoever runs it.",
+            )
         return target
 
     def close(self) -> None:
@@ -209,7 +217,11 @@ class Connection:
             }
             answer.discard()
             request = Request(request.method, target, kept, request.body)
-        raise RegistryError(what, why=f"{self.host} sends from one address to the next without end.")
+        raise RegistryError(
+            what,
+            why=f"{self.host} sends from one address to the next without end.",
+            fix="Check the registry's name, and the proxy before it.",
+        )
 
     def _ask(self, request: Request, what: str) -> Answer:
         import urllib3

@@ -87,7 +87,9 @@ class Answer:
                 read += len(piece)
                 if most is not None and read > most:
                     raise RegistryError(
-                        f"{host(self.url)} answers with more than {most >> 20} MB, which is no document."
+                        f"{host(self.url)} answers with more than {most >> 20} MB, which is no document.",
+                        why="No manifest, token or list of tags is that long.",
+                        fix="Check that the name is a registry's, and not that of a page or a download.",
                     )
                 yield piece
         except (HTTPError, OSError) as wrong:
@@ -141,7 +143,9 @@ def refusal(answer: Answer, what: str) -> Refusal:
     """
     told = _told(answer)
     name = host(answer.url)
-    why, fix = _MEANS.get(answer.status, (f"The registry {name} answers with HTTP status {answer.status}", ""))
+    otherwise = f"The registry {name} answers with HTTP status {answer.status}"
+    later = "Try again later; if it stays, show this to whoever runs the registry."
+    why, fix = _MEANS.get(answer.status, (otherwise, later))
     words = "; ".join(f"{code}: {message}".strip(": ") for code, message in told)
     error = Refusal(what, why=f"{why} ({words})." if words else f"{why}.", fix=fix.format(host=name))
     error.status = answer.status

@@ -85,7 +85,11 @@ def write(
         check(entry.path)
         parts = order(entry)
         if before and (parts <= before or parts[: len(before)] == before):
-            raise BuildError(f"{entry.path!r} cannot be in the image: another file has, or needs, that name.")
+            raise BuildError(
+                f"{entry.path!r} cannot be in the image: another file has, or needs, that name.",
+                why="A name is one file, or one folder.",
+                fix="Rename one of them, or leave it out of include=.",
+            )
         before = parts
         for folder in _parents(f"{place}/{entry.path}" if place else entry.path):
             if folder not in folders:
@@ -103,7 +107,11 @@ def check(path: str) -> None:
     """
     parts = path.split("/")
     if not path or "\0" in path or not {"", ".", ".."}.isdisjoint(parts):
-        raise BuildError(f"{path!r} cannot be a file of the image.", why="It has to be a path inside the image.")
+        raise BuildError(
+            f"{path!r} cannot be a file of the image.",
+            why="It has to be a path inside the image.",
+            fix="Name a file of the project.",
+        )
     # https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
     if any(part.startswith(".wh.") for part in parts):
         raise BuildError(
@@ -126,7 +134,7 @@ def opened(file: File) -> Iterator[tuple[BinaryIO, int]]:
     try:
         source = file.content.open("rb")
     except OSError as wrong:
-        raise BuildError(f"{file.content} cannot be read.", why=f"{wrong.strerror}.") from wrong
+        raise unreadable(file.content, wrong) from wrong
     with source:
         yield source, os.fstat(source.fileno()).st_size
 
@@ -148,10 +156,18 @@ def _add(packed: _Packed, entry: File | Link, name: str, expected: str | None) -
     packed.add(bytes(-size % _BLOCK))
 
 
+def unreadable(path: str | Path, wrong: OSError) -> BuildError:
+    """Return the error for a file that is not there any more, or may not be read."""
+    fix = "Check that it is there and that you may read it, or leave it out of include=."
+    return BuildError(f"{path} cannot be read.", why=f"{wrong.strerror}.", fix=fix)
+
+
 def changed(path: str | Path) -> BuildError:
     """Return the error for a file that is not what it was a moment ago."""
     return BuildError(
-        f"{path} changed while the image was built.", fix="Run it again when whatever writes to that file is done."
+        f"{path} changed while the image was built.",
+        why="Something else writes to it.",
+        fix="Run it again when that is done.",
     )
 
 

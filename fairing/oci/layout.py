@@ -43,7 +43,11 @@ def blob(root: Path, digest: str) -> Path:
         BuildError: The digest is not one.
     """
     if not _DIGEST.fullmatch(digest):
-        raise BuildError(f"{digest!r} is not the digest of an image.", fix="A digest looks like sha256:3fa9….")
+        raise BuildError(
+            f"{digest!r} is not the digest of an image.",
+            why="It is no hash of SHA-256 in hexadecimal.",
+            fix="A digest looks like sha256:3fa9….",
+        )
     return root / "blobs" / "sha256" / digest.removeprefix("sha256:")
 
 
@@ -109,7 +113,11 @@ def read(root: Path, digest: str) -> Any:
     try:
         return json.loads(blob(root, digest).read_bytes())
     except FileNotFoundError:
-        raise BuildError(f"There is no image {digest} on this machine.", fix="fairing images lists them.") from None
+        raise BuildError(
+            f"There is no image {digest} on this machine.",
+            why="It was never built here, or was removed.",
+            fix="fairing images lists them.",
+        ) from None
 
 
 def index(root: Path) -> list[Descriptor]:

@@ -104,7 +104,11 @@ def check_digest(text: str) -> str:
         ConfigError: It is none.
     """
     if not _DIGEST.fullmatch(text):
-        raise ConfigError(f"{text!r} is not a digest.", fix="A digest looks like sha256:3fa9….")
+        raise ConfigError(
+            f"{text!r} is not a digest.",
+            why="It is no hash of SHA-256 or SHA-512, in hexadecimal.",
+            fix="A digest looks like sha256:3fa9….",
+        )
     return text
 
 

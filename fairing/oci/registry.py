@@ -219,7 +219,9 @@ class Registry:
             try:
                 found += json.loads(answer.read())["tags"] or []
             except (ValueError, KeyError, TypeError):
-                raise RegistryError(what, why=f"{self.name} does not answer as a registry does.") from None
+                raise RegistryError(
+                    what, why=f"{self.name} does not answer as a registry does.", fix="Check the registry's name."
+                ) from None
             url = self._connection.resolve(url, following[1]) if following else None
         return found
 
@@ -326,7 +328,11 @@ class Registry:
             return self._connection.resolve(answer.url, location)
         if answer.status == 202 and "/uploads/" in urlsplit(before).path and not before.endswith("/uploads/"):
             return before
-        raise RegistryError(what, why=f"{self.name} does not say where to send it.")
+        raise RegistryError(
+            what,
+            why=f"{self.name} does not say where to send it, as registries do.",
+            fix="Check the registry's name, and that it takes images and not only serves them.",
+        )
 
     def _cancel(self, repository: str, location: str) -> None:
         """Let the registry forget an upload that a refused mount began."""

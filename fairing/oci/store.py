@@ -160,7 +160,7 @@ def tree(key: str, make: Callable[[Path], None]) -> Path:
                 make(part)
                 part.rename(folder)
             finally:
-                remove(part)
+                state.remove(part)
         return folder
 
 
@@ -193,15 +193,6 @@ def touch(root: Path, digest: str) -> None:
     except FileNotFoundError:
         mark.parent.mkdir(exist_ok=True)
         mark.touch()
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder, also one that is read-only in places."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for inside, _, _ in os.walk(folder):
-            Path(inside).chmod(0o700)
-        shutil.rmtree(folder)
 
 
 @contextmanager
@@ -242,6 +233,6 @@ def _sweep(root: Path) -> None:
     with suppress(Taken), locked(root / "lock", wait=False):
         for part in (root / "parts").iterdir():
             if part.is_dir() and not part.is_symlink():
-                remove(part)
+                state.remove(part)
             else:
                 part.unlink()

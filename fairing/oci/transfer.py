@@ -255,7 +255,11 @@ class Transfer:
     def _all(self, tasks: Iterable[Callable[[], None]], count: _Count) -> None:
         """Do all, several at once; the first that fails stops those not begun."""
         if self._closed:
-            raise RegistryError("This transfer is closed.")
+            raise RegistryError(
+                "This transfer is closed.",
+                why="It was interrupted, or its work was done.",
+                fix="Start what was under way again.",
+            )
         futures = [self._threads.submit(task) for task in tasks]
         try:
             left = set(futures)
@@ -337,7 +341,11 @@ def _check_platform(settings: bytes, platform: str, name: str) -> None:
         told = json.loads(settings)
         known = bool(told.get("os") and told.get("architecture"))
     except (ValueError, AttributeError):
-        raise RegistryError(f"The image {name} has no configuration that can be read.") from None
+        raise RegistryError(
+            f"The image {name} has no configuration that can be read.",
+            why="It was broken when it was pushed, or is none that can be run.",
+            fix="Choose another image, or push it anew.",
+        ) from None
     if known and not _fits(config.platform(platform), told):
         raise RegistryError(
             f"The image {name} is not made for {_named(config.platform(platform))}.",

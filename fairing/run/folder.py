@@ -185,15 +185,6 @@ def read(handle: Handle, folder: Path, path: str) -> Pieces:
     return Pieces(file)
 
 
-def remove(folder: Path) -> None:
-    """Remove a run's folder; it must have ended."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():  # a folder that the run made unwritable
-        for path in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
-            path.chmod(0o700)
-        shutil.rmtree(folder)
-
-
 def write(path: Path, data: bytes) -> None:
     """Write a new file that only its owner can read."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,7 @@ class Stranger:
         folder = run_folder.place(self.home(), handle)
         if folder.exists():
             self.stop(folder)
-            run_folder.remove(folder)
+            state.remove(folder)
 
     def stop(self, folder):
         if held(folder / "lock"):

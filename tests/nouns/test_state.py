@@ -23,3 +23,18 @@ def test_a_link_that_another_user_left_in_a_shared_folder_is_not_written_through
         part.write_bytes(b"mine")
     assert path.read_bytes() == b"mine"
     assert theirs.read_bytes() == b"theirs"
+
+
+def test_a_folder_is_removed_whatever_it_forbids_and_nothing_that_a_link_in_it_names(tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "kept").write_bytes(b"kept")
+    folder = tmp_path / "run"
+    (folder / "deep" / "deeper").mkdir(parents=True)
+    (folder / "deep" / "deeper" / "file").write_bytes(b"")
+    (folder / "link").symlink_to(other)
+    for mode, path in ((0o000, "deep/deeper"), (0o500, "deep"), (0o500, ".")):
+        (folder / path).chmod(mode)
+    state.remove(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+    assert (other / "kept").read_bytes() == b"kept"

@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 import urllib.parse
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -160,8 +161,6 @@ class TokenServer(Quiet):
 
 def sign(folder, service, access):
     """Return a JSON Web Token as the registry takes them, with the certificate it trusts inside."""
-    import time
-
     der = ssl.PEM_cert_to_DER_cert((folder / "token.pem").read_text())
     header = {"typ": "JWT", "alg": "RS256", "x5c": [base64.b64encode(der).decode()]}
     now = int(time.time())
@@ -222,15 +221,18 @@ class Faulty(Quiet):
     def go(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         server = self.server
+        if self.path.startswith("/token?"):
+            return self.answer(200, b'{"token": "taken-as-it-is"}')
         with server.lock:
             server.seen.append((self.command, self.path))
             fault = server.faults.pop(0) if server.faults else None
             server.made.append(fault)
-        if fault in STATUSES and (fault != "416" or self.command == "PATCH"):
+        if fault in STATUSES and (fault != "416" or self.command == "PATCH" or self.headers.get("Range")):
             headers = {"Retry_After": "7"} if fault == "429" else {}
             return self.answer(int(fault), b"", **headers)
         if fault == "unauthorized":
-            return self.answer(401, b"", WWW_Authenticate=server.challenge)
+            token = f'Bearer realm="http://127.0.0.1:{server.server_port}/token",service="any"'
+            return self.answer(401, b"", WWW_Authenticate=server.challenge or token)
         if fault == "silence":
             return self.cut()
         if fault == "flipped request" and body:
@@ -243,7 +245,9 @@ class Faulty(Quiet):
             return self.cut()
         if fault == "flipped answer" and data:
             data = flipped(data)
-        return self.give(status, headers, data, cut=fault == "cut answer")
+        if fault == "wrong digest":
+            headers = [(name, flipped_digest(value) if "Digest" in name else value) for name, value in headers]
+        return self.give(status, headers, data, fault)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = go  # noqa: N815 - http.server's names
 
@@ -264,14 +268,24 @@ class Faulty(Quiet):
             ]
             there.sendall("\r\n".join([*lines, "", ""]).encode() + body[: len(body) // 2])
 
-    def give(self, status, headers, data, cut):
+    def give(self, status, headers, data, fault):
         self.send_response(status)
         for name, value in headers:
             if name.lower() not in {"transfer-encoding", "connection", "date"}:
                 self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(data[: len(data) // 2] if cut else data)
-        if cut:
+        if fault == "slow answer":
+            for at in range(0, len(data), len(data) // 5 + 1):
+                self.wfile.write(data[at : at + len(data) // 5 + 1])
+                self.wfile.flush()
+                time.sleep(0.002)  # it is the link that is slow
+            return
+        half = len(data) // 2 if fault in {"cut answer", "stalled answer"} else len(data)
+        self.wfile.write(data[:half])
+        if fault == "stalled answer":
+            self.wfile.flush()
+            self.rfile.read(1)  # until the client goes away
+        if fault in {"cut answer", "stalled answer"}:
             self.cut()
 
     def cut(self):
@@ -288,14 +302,23 @@ FAULTS = (
     "cut request",
     "lost answer",
     "flipped answer",
+    "wrong digest",
     "cut answer",
+    "slow answer",
 )
+STALLED = "stalled answer"
+"""It takes as long as the client has patience, so it is in no schedule that is drawn."""
 
 
 def flipped(data):
     """Return the data with one bit another."""
     at = len(data) // 2
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def flipped_digest(digest):
+    """Return another digest."""
+    return digest[:-1] + ("0" if digest[-1] != "0" else "1")
 
 
 @contextmanager
@@ -307,7 +330,7 @@ def faulty(to):
         "seen": [],
         "made": [],
         "lock": threading.Lock(),
-        "challenge": 'Basic realm="x"',
+        "challenge": None,
     }
     with serving(Faulty, **attributes) as server:
         yield server

@@ -16,12 +16,18 @@ from tests.registry import servers
 from tests.registry.servers import MANIFEST
 
 SCHEDULES = st.lists(st.sampled_from([None, *servers.FAULTS]), max_size=24)
-TRIES = settings(max_examples=120, database=None)
+TRIES = settings(database=None)  # as many as the profile says: ``make bench`` has a thousand in all
 numbers = itertools.count()
 
 
 def patient():
     return Clock(wait=lambda *_: None)
+
+
+def told(wrong, proxy):
+    """See that an error has a cause, and says what, why, and what to do."""
+    assert all((wrong.what, wrong.why, wrong.fix)), wrong
+    assert any(proxy.made)
 
 
 @TRIES
@@ -30,15 +36,15 @@ def test_a_push_through_faults_ends_in_the_right_image_or_in_an_error(plain, nob
     tag = f"t{next(numbers)}"
     blobs, manifest = servers.image(tag.encode() * 2000, b"small" + tag.encode())
     with servers.faulty(plain) as proxy, Transfer(Settings(chunk=4000), patient()) as transfer:
+        target = parse(f"127.0.0.1:{proxy.server_port}/team/faults:{tag}")
         proxy.faults[:] = faults
         try:
-            transfer.push(parse(f"127.0.0.1:{proxy.server_port}/team/faults:{tag}"), blobs, manifest, MANIFEST)
+            transfer.push(target, blobs, manifest, MANIFEST)
         except RegistryError as wrong:
-            assert wrong.what
-            assert wrong.why
-            assert any(proxy.made)
+            told(wrong, proxy)
             proxy.faults.clear()
-            transfer.push(parse(f"127.0.0.1:{proxy.server_port}/team/faults:{tag}"), blobs, manifest, MANIFEST)
+            assert servers.stored(plain, "team/faults", tag) in {None, manifest}
+            transfer.push(target, blobs, manifest, MANIFEST)
     assert servers.stored(plain, "team/faults", tag) == manifest
 
 
@@ -54,14 +60,14 @@ def test_a_copy_through_faults_ends_in_the_right_image_or_in_an_error(plain, nob
         try:
             digest = transfer.copy(source, parse(f"{plain}/team/copied:{tag}"))
         except RegistryError as wrong:
-            assert wrong.what
-            assert any(proxy.made)
+            told(wrong, proxy)
+            assert servers.stored(plain, "team/copied", tag) is None
         else:
             assert servers.stored(plain, "team/copied", tag) == manifest
             assert transfer.registry(plain).manifest("team/copied", tag).digest == digest
 
 
-@pytest.mark.parametrize("fault", [fault for fault in servers.FAULTS if fault != "unauthorized"])
+@pytest.mark.parametrize("fault", servers.FAULTS)
 def test_one_fault_alone_fails_no_push(plain, nobody, fault):
     for at in range(9):
         tag = f"o{next(numbers)}"
@@ -70,3 +76,19 @@ def test_one_fault_alone_fails_no_push(plain, nobody, fault):
             proxy.faults[:] = [*[None] * at, fault]
             transfer.push(parse(f"127.0.0.1:{proxy.server_port}/team/single:{tag}"), blobs, manifest, MANIFEST)
         assert servers.stored(plain, "team/single", tag) == manifest
+
+
+@pytest.mark.parametrize("fault", [*servers.FAULTS, servers.STALLED])
+def test_one_fault_alone_fails_no_copy(plain, nobody, fault):
+    """It asks for a manifest, for two layers, and for a configuration."""
+    tag = f"s{next(numbers)}"
+    blobs, manifest = servers.image(tag.encode() * 2000, b"small" + tag.encode())
+    patience = 0.5 if fault == servers.STALLED else 60.0
+    with Transfer() as transfer:
+        transfer.push(parse(f"{plain}/team/origin:{tag}"), blobs, manifest, MANIFEST)
+    for at in range(4):
+        with servers.faulty(plain) as proxy, Transfer(Settings(timeout=patience), patient()) as transfer:
+            proxy.faults[:] = [*[None] * at, fault]
+            source = parse(f"127.0.0.1:{proxy.server_port}/team/origin:{tag}")
+            transfer.copy(source, parse(f"{plain}/team/{tag}{at}:{tag}"))
+        assert servers.stored(plain, f"team/{tag}{at}", tag) == manifest

@@ -97,7 +97,7 @@ def remove(folder: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         groups = []
     cgroup.remove(group for group in groups if group.startswith("/sys/fs/cgroup/"))
-    run_folder.remove(folder)
+    state.remove(folder)
 
 
 def _read(handle: Handle, file: Path) -> dict[str, Any]:
