@@ -312,7 +312,9 @@ def test_an_image_that_is_not_there_is_refused_with_those_that_are(small, tmp_pa
 def test_a_tree_that_was_pruned_is_said_in_words(small, tmp_path):
     image = _build(small, b"1")
     state.remove(image.layers[0].folder)
-    with pytest.raises(BuildError, match=r"The dependencies of this image are not on this machine any more\. .*Build it again"):
+    with pytest.raises(
+        BuildError, match=r"The dependencies of this image are not on this machine any more\. .*Build it again"
+    ):
         storage.export(image, tmp_path / "out")
 
 
