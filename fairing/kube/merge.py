@@ -15,7 +15,8 @@ from fairing.errors import ConfigError
 _CONTAINER = {"env": "name", "ports": "containerPort", "volumeDevices": "devicePath", "volumeMounts": "mountPath"}
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 _SPEC = {
-    **dict.fromkeys((*_CONTAINERS, "volumes", "imagePullSecrets", "resourceClaims", "schedulingGates"), "name"),
+    **dict.fromkeys((*_CONTAINERS, "volumes", "imagePullSecrets", "resourceClaims"), "name"),
+    **dict.fromkeys(("schedulingGates", "evictionResponders"), "name"),
     "hostAliases": "ip",
     "topologySpreadConstraints": "topologyKey",
 }
