@@ -24,6 +24,7 @@ SOURCES = (
 MOUNTS = ("readOnly", "subPath", "subPathExpr", "mountPropagation", "recursiveReadOnly")
 """What the API says of how it is mounted."""
 
+_NOT = "It is not possible."
 _WRITE = "Write PLACE=KIND:NAME, such as /data=pvc:data, /scratch=emptydir:10Gi, /dev/shm=memory:1Gi."
 
 
@@ -82,7 +83,7 @@ def _named(kind: str, field: str, **more: Any) -> Callable[[str], tuple[dict[str
     def read(rest: str) -> tuple[dict[str, Any], str]:
         called, _, inside = rest.partition("/")
         if ".." in inside.split("/"):
-            raise ConfigError("It leads out.", fix="Name what is in it.")
+            raise ConfigError(_NOT, "It leads out.", "Name what is in it.")
         return {kind: {field: name("volumes", called, ""), **more}}, inside
 
     return read
@@ -98,14 +99,14 @@ def _empty(memory: bool) -> Callable[[str], tuple[dict[str, Any], str]]:
 
 def _host(rest: str) -> tuple[dict[str, Any], str]:
     if not rest.startswith("/"):
-        raise ConfigError("A folder of the node is a whole path.", fix="Write /data=host:/mnt/data.")
+        raise ConfigError(_NOT, "A folder of the node is a whole path.", "Write /data=host:/mnt/data.")
     return {"hostPath": {"path": rest}}, ""
 
 
 def _nfs(rest: str) -> tuple[dict[str, Any], str]:
     server, _, path = rest.partition(":")
     if not server or not path.startswith("/"):
-        raise ConfigError("NFS has a server and a path.", fix="Write /data=nfs:server.example.com:/export.")
+        raise ConfigError(_NOT, "NFS has a server and a path.", "Write /data=nfs:server.example.com:/export.")
     return {"nfs": {"server": server, "path": path}}, ""
 
 
