@@ -124,10 +124,10 @@ def kept(cluster, api, template):
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_patch_does_here_what_it_does_on_the_api_server(case, kept, template):
-    path, dry = TEMPLATES.format(kept.namespace), {"dryRun": "All"}
-    there = kept.request("PATCH", f"{path}/one", {"template": CASES[case]}, dry)["template"]
+    path = TEMPLATES.format(kept.namespace)
+    there = kept.patch(f"{path}/one?dryRun=All", {"template": CASES[case]})["template"]
     here = {"metadata": {"name": "two"}, "template": merged(template, CASES[case])}
-    assert kept.request("POST", path, here, dry)["template"] == there
+    assert kept.admit(path, here)["template"] == there
 
 
 def test_the_lists_that_are_merged_are_those_of_the_api(kept):
