@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import fairing
+from fairing.config.accelerators import KINDS
+from fairing.config.options import ABOUT, NAMES, options
+from fairing.pod import Pod
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -73,3 +76,21 @@ def test_the_lock_has_hashes_and_no_address():
     assert "--hash=sha256:" in lock
     assert "://" not in lock
     assert "--index" not in lock
+
+
+def test_the_table_of_options_has_each_of_them_with_an_example_that_reads():
+    page = (ROOT / "docs" / "options.md").read_text().partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in page.splitlines() if line[:3] == "| `"]
+    assert [row[0].strip("`") for row in rows] == list(NAMES)
+    for name, about, local, _, example in rows:
+        name = name.strip("`")
+        assert about == ABOUT[name]
+        given = eval(f"dict({example.strip('`')})")
+        assert getattr(options(given), name) is not None, example
+        clusters_own = {*Pod.__dataclass_fields__, "storage", "tpu", "resources"}
+        assert local != "yes" or name not in clusters_own, name
+
+
+def test_every_kind_of_gpu_that_is_known_by_name_is_written_down():
+    text = (ROOT / "docs" / "options.md").read_text()
+    assert all(re.search(rf"[` ]{kind}[` \n]", text) for kind in KINDS)
