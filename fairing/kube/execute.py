@@ -33,17 +33,21 @@ class Output:
         pod: The path of the pod.
         container: The container's name.
         command: The command and its arguments.
+        quiet: Seconds without a byte after which the connection counts as cut; never, if ``None``.
 
     Raises:
         Forbidden: While it is read: the user may not do that there.
         DeployError: While it is read: the command cannot be run there, or fails.
     """
 
-    def __init__(self, connection: Connection, pod: str, container: str, command: Sequence[str]) -> None:
+    def __init__(
+        self, connection: Connection, pod: str, container: str, command: Sequence[str], quiet: float | None = None
+    ) -> None:
         self._connection = connection
         self._pod = pod
         self._query = [("container", container), ("stdout", "true"), ("stderr", "true")]
         self._query += [("command", word) for word in command]
+        self._quiet = quiet
         self._socket: Any = None
 
     def __iter__(self) -> Iterator[bytes]:
@@ -52,10 +56,11 @@ class Output:
         errors = b""
         try:
             self._socket = self._opened()
+            self._socket.settimeout(self._quiet)
             while True:
                 kind, frame = self._socket.recv_data_frame(True)
-                if kind == ABNF.OPCODE_CLOSE:
-                    return
+                if kind == ABNF.OPCODE_CLOSE:  # how the command ended comes before that
+                    raise WebSocketException("the connection was cut")
                 channel, data = frame.data[:1], frame.data[1:]
                 if channel == b"\x01" and data:
                     yield data

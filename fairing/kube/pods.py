@@ -96,6 +96,11 @@ _OWN_MOUNTS = (
 )
 
 
+def paths(pod: dict[str, Any]) -> list[str]:
+    """Return the folders in which a pod finds fairing."""
+    return next((each["command"][3:] for each in pod["spec"]["containers"] if each["name"] == CONTAINER), [])
+
+
 def _container(name: str, image: BuiltImage, workload: Workload, group: Group) -> dict[str, Any]:
     found = (f"{GIVEN}/runtime.zip",) if image.mounts else image.paths
     several = {"FAIRING_REPLICAS": str(group.count), "FAIRING_COORDINATOR": f"{name}-0.{name}:{PORT}"}

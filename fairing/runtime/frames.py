@@ -15,9 +15,13 @@ Frames of the codec itself, which never leave this file (``s`` is stdout or stde
     stream      {s}                  plain lines from here on belong to that stream
     join        {}                   the next plain line is not ended: take its newline off
     partial     {s, x}               what an unfinished line looks like so far
-    checkpoint  {s, of}              how much of each stream was written so far (lines, bytes, running CRC-32)
+    checkpoint  {s, of, m}           how much of each stream was written so far (lines, bytes, running CRC-32), and
+                                     how many events
     part        {id, i, of, sha, x}  a frame too long for one line, in pieces
     spooled     {path, size, sha}    a frame too long for the log, in a file of the run's spool
+
+Every frame says where in the log it stands (``o``: bytes before it) and, where plain lines before it are of stderr,
+that they are (``w``): whoever reads a part of a log knows which part it is.
 """
 
 from __future__ import annotations
@@ -40,8 +44,20 @@ PARTIAL = 4096  # characters of an unfinished line that are shown
 LOG_LIMIT = 1024 * 1024  # bytes of one frame that may travel through the log
 
 _BESIDE = 64 * 1024  # bytes of a message, at most, beside the value that it carries
+LONG = 256 * 1024
+"""Bytes of a log from which on it may lack something that nobody sees: no node rotates a shorter one away."""
+
 _LINE_START = re.compile(rb"^\x1e", re.MULTILINE)
 _STREAMS = ("stdout", "stderr")
+_WHERE = ("o", "w")
+
+
+class Mark(NamedTuple):
+    """Where in a log a frame stands: bytes before it, when it was written, and whose the plain lines before it are."""
+
+    at: int
+    time: float
+    stream: str
 
 
 def inlined(limit: int) -> int:
@@ -78,6 +94,7 @@ class Encoder:
         spool: Keeps the bytes of a frame that is too long for the log, and returns where (``spool/frame-7.json``).
         clock: Seconds since 1970.
         log_limit: Bytes of one event that may travel through the log.
+        start: Bytes that were written before, by a runner whose log this one goes on with.
     """
 
     def __init__(
@@ -88,6 +105,7 @@ class Encoder:
         spool: Callable[[int, bytes], str] | None = None,
         clock: Callable[[], float] = time.time,
         log_limit: int = LOG_LIMIT,
+        start: int = 0,
     ) -> None:
         self._key = key
         self._source = source.encode()
@@ -95,20 +113,27 @@ class Encoder:
         self._spool = spool
         self._clock = clock
         self._seq = 0
+        self._events = 0
         self._stream = "stdout"
         self._tally = {name: _Tally() for name in _STREAMS}
         self._unmarked = 0
         self._framed_at = 0.0
         self._log_limit = log_limit
+        self._offset = self._framed_to = start
         self._frame("begin", {"run": os.urandom(4).hex()})
+
+    @property
+    def waits(self) -> bool:
+        """Whether readers wait for a frame, to be sure of the plain lines before it."""
+        return self._offset > max(self._framed_to, LONG)
 
     def text(self, stream: str, data: bytes, *, ended: bool = True) -> None:
         """Write whole lines of a stream; or, not ``ended``, one line whose end is still to come."""
         if self._clock() - self._framed_at >= 1.0:
             self._mark()  # it also says what time it is
         if stream != self._stream:
-            self._stream = stream
             self._frame("stream", {"s": stream})
+            self._stream = stream
         if not ended:
             self._frame("join", {})
             data += b"\n"
@@ -116,6 +141,7 @@ class Encoder:
             data = _LINE_START.sub(b"\x1e\x1e", data)
         self._tally[stream].add(data)
         self._write(data)
+        self._offset += len(data)
         self._unmarked += len(data)
         if self._unmarked >= LINE:
             self.checkpoint()
@@ -129,6 +155,7 @@ class Encoder:
 
     def event(self, kind: str, body: dict[str, Any]) -> None:
         """Write an event, in as many frames as it takes."""
+        self._events += 1
         data = self._framed(kind, body)
         if len(data) <= WHOLE:
             self._put(data)
@@ -156,7 +183,8 @@ class Encoder:
     def _mark(self, *, end: bool = False) -> None:
         self._unmarked = 0
         state = {name: tally.state() for name, tally in self._tally.items() if tally.lines}
-        self._frame("checkpoint", {"s": self._stream, "of": state, **({"end": True} if end else {})})
+        count = {"s": self._stream, "of": state, "m": self._events}
+        self._frame("checkpoint", {**count, **({"end": True} if end else {})})
 
     def _frame(self, kind: str, body: dict[str, Any]) -> None:
         self._put(self._framed(kind, body))
@@ -164,10 +192,14 @@ class Encoder:
     def _framed(self, kind: str, body: dict[str, Any]) -> bytes:
         self._seq += 1
         self._framed_at = self._clock()
-        return _dump({"n": self._seq, "t": round(self._framed_at, 4), "k": kind, **body})
+        where = {"o": self._offset, **({"w": 1} if self._stream == "stderr" else {})}
+        return _dump({"n": self._seq, "t": round(self._framed_at, 4), "k": kind, **where, **body})
 
     def _put(self, data: bytes) -> None:
-        self._write(b"%s%s%s\n" % (SEPARATOR, _mac(self._key, self._source, data), data))
+        line = b"%s%s%s\n" % (SEPARATOR, _mac(self._key, self._source, data), data)
+        self._write(line)
+        self._offset += len(line)
+        self._framed_to = self._offset
 
 
 class Decoder:
@@ -215,12 +247,23 @@ class Decoder:
         if rest:
             yield from self._texts(rest)
         if self._missed:
-            yield self._lost(f"{self._missed} messages")
+            yield self._lost(_messages(self._missed))
+
+    def gap(self, stream: str | None) -> None:
+        """Be told that something is missing here, and whose the lines are that come next, where that is known."""
+        self._join = False
+        self._told = True
+        if stream:
+            self._stream = stream
+        else:
+            self._unsure = True
 
     def _begin(self, run: str) -> None:
         self._run = run
         self._seq = 0
         self._missed = 0
+        self._events = 0
+        self._told = self._unsure = False
         self._stream = "stdout"
         self._join = False
         self._shown = dict.fromkeys(_STREAMS, "")
@@ -231,8 +274,8 @@ class Decoder:
         if line.startswith(b"\x1e\x1e"):
             yield from self._plain(line, shown=line[1:])
             return
-        mac, data = line[1:33], line[33:-1]
-        if not hmac.compare_digest(mac, _mac(self._key, self._source, data)):
+        data = _signed(line, self._key, self._source)
+        if data is None:
             yield from self._plain(line)
             return
         try:
@@ -243,6 +286,8 @@ class Decoder:
     def _known(self, body: dict[str, Any]) -> Iterator[Item]:
         kind, seq = body.pop("k"), body.pop("n")
         self._time = body.pop("t")
+        for name in _WHERE:
+            body.pop(name, None)
         if kind == "begin" and body["run"] != self._run:
             self._begin(body["run"])
         if seq <= self._seq:
@@ -262,6 +307,7 @@ class Decoder:
         elif kind == "spooled":
             yield from self._spooled(body)
         elif kind != "begin":
+            self._events += 1
             yield Item(kind, body, self._time, seq)
 
     def _plain(self, data: bytes, shown: bytes | None = None) -> Iterator[Item]:
@@ -304,7 +350,8 @@ class Decoder:
         states = {stream: _Tally(*state) for stream, state in body["of"].items()}
         states = {stream: states.get(stream, _Tally()) for stream in _STREAMS}
         missing = [_gap(states[stream], self._tally[stream], stream) for stream in _STREAMS]
-        if any(name for *_, name in missing) and (self._missed or any(lines < 0 for lines, *_ in missing)):
+        unsure = self._unsure or (self._missed and not self._told) or any(lines < 0 for lines, *_ in missing)
+        if unsure and any(name for *_, name in missing):
             # A frame that said whose lines these are may be lost too: what is missing is known in total alone.
             missing = [(sum(each[0] for each in missing), sum(each[1] for each in missing), "output")]
         what = [
@@ -312,12 +359,13 @@ class Decoder:
             for lines, octets, name in missing
             if name
         ]
+        if (events := body["m"] - self._events) > 0:
+            what.append(_messages(events))
         if self._missed:
-            what.append(f"{self._missed} messages")
             self._parts.clear()
         if what:
             yield self._lost(" and ".join(what))
-        self._missed = 0
+        self._missed, self._events, self._told, self._unsure = 0, body["m"], False, False
         self._tally = states
         self._stream = body["s"]
         self.ended = bool(body.get("end"))
@@ -340,15 +388,33 @@ class Decoder:
         yield from self._whole(data, body["sha"], body["size"])
 
     def _whole(self, data: bytes, digest: str, size: int | None = None) -> Iterator[Item]:
+        self._events += 1
         if hashlib.sha256(data).hexdigest() != digest:
             yield self._lost(f"one long output ({size or len(data)} bytes)")
             return
         body = json.loads(data)
-        del body["n"], body["t"]
+        for name in ("n", "t", *_WHERE):
+            body.pop(name, None)
         yield Item(body.pop("k"), body, self._time, self._seq)
 
     def _lost(self, what: str) -> Item:
         return Item("lost", {"what": f"{what} of {self._source.decode()}"}, self._time, self._seq)
+
+
+def _messages(count: int) -> str:
+    return "one message" if count == 1 else f"{count} messages"
+
+
+def mark(line: bytes, key: bytes, source: str) -> Mark | None:
+    """Return where in its log a line stands, if it is a frame."""
+    data = _signed(line, key, source.encode())
+    if data is None:
+        return None
+    try:
+        body = json.loads(data)
+        return Mark(body["o"], body["t"], "stderr" if body.get("w") else "stdout")
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 class _Tally:
@@ -370,6 +436,12 @@ def _gap(written: _Tally, read: _Tally, stream: str) -> tuple[int, int, str]:
     """Return the lines and bytes that were not read; without a name where nothing is missing."""
     same = written.state() == read.state()
     return written.lines - read.lines, written.bytes - read.bytes, "" if same else stream
+
+
+def _signed(line: bytes, key: bytes, source: bytes) -> bytes | None:
+    """Return what a frame says; nothing, where its MAC is not right."""
+    said, data = line[1:33], line[33:-1]
+    return data if hmac.compare_digest(said, _mac(key, source, data)) else None
 
 
 def _mac(key: bytes, source: bytes, data: bytes) -> bytes:

@@ -21,7 +21,12 @@ RELEASED = "released"
 READING = "reading"
 """The file beside the spool that whoever reads has a shared lock of."""
 
+ALONE = "alone"
+"""The file beside the runner's copy of its log that says that there is more of it than a node gives."""
+
 _LOOK = 0.1
+_PATIENCE = 5
+"""How many times as long whoever reads is waited for: they may have gone to sleep over it."""
 
 
 def waits(spec: dict[str, Any]) -> float:
@@ -29,8 +34,13 @@ def waits(spec: dict[str, Any]) -> float:
     if not spec.get("linger"):
         return 0.0
     spool = [each for each in Path(spec["spool"]).iterdir() if each.name != ENDED]
-    left = [*spool, *Path(spec["work"]).iterdir()] if spec.get("fetched", True) else spool
+    left = [*spool, *Path(spec["work"]).iterdir(), *log(spec)] if spec.get("fetched", True) else spool
     return float(spec["linger"]) if left else 0.0
+
+
+def log(spec: dict[str, Any]) -> list[Path]:
+    """Return the runner's own copy of its log, where that is longer than what a node gives of it."""
+    return [alone] if "log" in spec and (alone := Path(spec["log"], ALONE)).exists() else []
 
 
 def said(seconds: float) -> str:
@@ -45,10 +55,14 @@ def wait(spec: dict[str, Any], asked: Callable[[], bool]) -> None:
         spec: What was run.
         asked: Says whether it was asked to end.
     """
-    until = time.monotonic() + waits(spec)
+    seconds = waits(spec)
+    until = time.monotonic() + seconds
     beside = Path(spec["spool"]).parent
-    while not asked() and not (beside / RELEASED).exists():
-        if time.monotonic() >= until and not _read(beside / READING):
+    while not asked():
+        if (beside / RELEASED).exists():  # by one who has read everything; another may not have yet
+            until = min(until, time.monotonic())
+        now = time.monotonic()
+        if now >= until + _PATIENCE * seconds or (now >= until and not _read(beside / READING)):
             return
         time.sleep(_LOOK)  # a volume has nothing better to wait for, and nobody waits for this
 

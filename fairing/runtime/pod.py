@@ -24,6 +24,11 @@ OWN = "/fairing/own"
 HOME = f"{OWN}/home"
 SPOOL = f"{OWN}/spool"
 WORK = f"{OWN}/work"
+LOG = f"{OWN}/log"
+"""The runner's own copy of its log: a node gives only what it has not rotated away."""
+
+LOG_KEPT = "FAIRING_LOG_KEPT"
+"""The variable that says how many bytes of it are kept, if not as many as ``runtime.segments`` does."""
 
 
 _PROXIES = ((15020, "/quitquitquit"), (4191, "/shutdown"))
@@ -82,6 +87,8 @@ def _lay_out(spec: dict[str, Any], described: Path) -> None:
         "inputs": f"{OWN}/inputs",
         "spool": SPOOL,
         "work": WORK,
+        "log": LOG,
+        **({"log_kept": int(said)} if (said := os.environ.get(LOG_KEPT, "")).isdigit() else {}),
     }
     part = described.with_suffix(".part")
     part.write_text(json.dumps({**spec, **own}))

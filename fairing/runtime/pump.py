@@ -28,6 +28,7 @@ from typing import Any
 from fairing.runtime import kept, leftovers, processes
 from fairing.runtime.frames import LOG_LIMIT, Encoder
 from fairing.runtime.lines import Lines
+from fairing.runtime.segments import LIMIT, Copy
 
 STDERR, MESSAGE, FILED = b"e", b"m", b"f"
 ATOMIC = min(select.PIPE_BUF, 4096)
@@ -36,6 +37,9 @@ ATOMIC = min(select.PIPE_BUF, 4096)
 PARTIAL_EVERY = 0.5
 PARTIAL_AFTER = 0.05
 HEARTBEAT = 10.0
+SETTLED = 0.1
+"""Seconds after which plain lines of a long log are followed by a frame, for which its readers wait."""
+
 NUDGE = 0.25
 """Seconds after which a child that was asked to end, and has not, is woken."""
 
@@ -94,7 +98,12 @@ def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: byte
     key = Path(spec["key"]).read_bytes()
     spool = Path(spec["spool"])
     ended = _Ended(child)
-    encoder = Encoder(key, spec["source"], _writer(1), _spooler(spool), log_limit=int(spec.get("log_limit", LOG_LIMIT)))
+    limit = int(spec.get("log_limit", LOG_LIMIT))
+    if "log" in spec:
+        write = Copy(Path(spec["log"]), int(spec.get("log_kept", LIMIT)), _writer(1))
+        encoder = Encoder(key, spec["source"], write, _spooler(spool), log_limit=limit, start=write.start)
+    else:
+        encoder = Encoder(key, spec["source"], _writer(1), _spooler(spool), log_limit=limit)
     log = Log(encoder, mark, spool, lambda: ended.terminated)
     _read(log, ended, {outputs: "stdout", errors: "stderr"}, float(spec.get("heartbeat", HEARTBEAT)))
     code = ended.wait()
@@ -130,6 +139,7 @@ class Log:
         self._lines = {"stdout": Lines(), "stderr": Lines()}
         self._since = dict.fromkeys(self._lines, 0.0)
         self._partial_at = dict.fromkeys(self._lines, 0.0)
+        self._mark_at = float("inf")
         self._held = b""
         self._told: set[str] = set()
 
@@ -152,16 +162,20 @@ class Log:
         self._encoder.event(kind, body)
 
     def due(self) -> float:
-        """Return when the state of an unfinished line is to be written, on the monotonic clock."""
-        return min((self._due(name) for name, lines in self._lines.items() if lines.changed), default=float("inf"))
+        """Return when the state of an unfinished line is to be written, or a mark, on the monotonic clock."""
+        return min((self._mark_at, *(self._due(name) for name, lines in self._lines.items() if lines.changed)))
 
     def partials(self) -> None:
-        """Write the state of unfinished lines, each at most twice a second."""
+        """Write the state of unfinished lines, each at most twice a second, and the mark that readers wait for."""
         now = time.monotonic()
         for name, lines in self._lines.items():
             if lines.changed and now >= self._due(name):
                 self._partial_at[name] = now
                 self._encoder.partial(name, lines.state())
+        if now >= self._mark_at:
+            self._mark_at = float("inf")
+            if self._encoder.waits:
+                self._encoder.checkpoint()
 
     def heartbeat(self, memory: int) -> None:
         """Keep an idle connection open, say how much memory is used, and how much was written so far."""
@@ -209,6 +223,8 @@ class Log:
         whole = lines.feed(data)
         if whole:
             self._encoder.text(stream, whole)
+            if self._encoder.waits and self._mark_at == float("inf"):
+                self._mark_at = time.monotonic() + SETTLED
         while head := lines.overflow():
             self._encoder.text(stream, head, ended=False)
         if lines.changed and (whole or not was):

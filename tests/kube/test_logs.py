@@ -1,23 +1,40 @@
-"""A log loses nothing and says nothing twice, whatever happens to the API server meanwhile."""
+"""A log loses nothing and says nothing twice, whatever happens to connections, to the node's files and to who reads."""
 
-import random
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
 import fairing
 from fairing.events import Lost, Text
-from fairing.kube.logs import _Place
+from fairing.kube.connection import connect
+from fairing.kube.execute import Output
+from fairing.kube.watch import Watch
+from tests.kube.test_job import KINDS
+from tests.kube.wire import cutting, wired
 
+pytestmark = pytest.mark.cluster
 LINES = 100_000
+READER = """
+import sys, fairing
+from fairing.events import Lost, Text
+for event in fairing.attach(sys.argv[1]).events():
+    if isinstance(event, (Text, Lost)):
+        print(event.text if isinstance(event, Text) else f"lost {event.what}", end="", flush=True)
+"""
 
 
-@pytest.mark.restarts_cluster
-def test_a_hundred_thousand_lines_come_once_each_while_the_api_server_is_killed(there, script):
-    over = threading.Event()
+def numbered():
+    """Return a function that prints numbered lines; it travels by value."""
 
-    def numbered(count, seconds):
+    def numbers(count, seconds):
         began = time.monotonic()
         for number in range(count):
             print("line", number)
@@ -25,48 +42,205 @@ def test_a_hundred_thousand_lines_come_once_each_while_the_api_server_is_killed(
                 time.sleep(max(0.0, began + seconds * number / count - time.monotonic()))
         return count
 
-    def kill():
-        while not over.wait(random.uniform(1.0, 4.0)):
-            script("program", "kill", "kube-apiserver")
-            over.wait(random.uniform(0.0, 1.0))
-            script("program", "start", "kube-apiserver")
+    return numbers
 
-    job = fairing.submit(numbered, (LINES, 20.0))
-    killing = threading.Thread(target=kill)
-    killing.start()
+
+def stories():
+    """Return a function that prints many bytes, and waits to be told before it goes on."""
+    from pathlib import Path
+
+    def tell(counts, own="/fairing/own"):
+        number = itertools.count()
+        for story, count in enumerate(counts):
+            for _ in range(count):
+                each = next(number)
+                print(each, "." * 380, file=sys.stderr if each % 10 == 0 else sys.stdout)
+            sys.stdout.flush()
+            while story + 1 < len(counts) and not Path(own, f"go-{story}").exists():
+                time.sleep(0.05)
+
+    return tell
+
+
+def shown(events):
+    """Return the numbers of the lines of each stream, and what was told to be lost."""
+    text, lost = {"stdout": [], "stderr": []}, []
+    for event in events:
+        if isinstance(event, Text):
+            text[event.stream].append(event.text)
+        elif isinstance(event, Lost):
+            lost.append(event.what)
+    lines = {name: "".join(each).splitlines() for name, each in text.items()}
+    return {name: [int(line.split()[0]) for line in each] for name, each in lines.items()}, lost
+
+
+def lines(events):
+    return sum(event.text.count("\n") for event in events if isinstance(event, Text))
+
+
+def upto(events, count):
+    """Read on until so many lines were read."""
+    read = []
+    while count > 0:
+        read.append(next(events))
+        count -= lines(read[-1:])
+    return read
+
+
+def counted(lost, stream):
+    return sum(int(count) for what in lost for count in re.findall(rf"(\d+) lines \(\d+ bytes\) of {stream}", what))
+
+
+def pod(namespace):
+    """Return the path of the one pod there is, once it runs."""
+    reached, path = connect(namespace=namespace), KINDS["pods"].format(namespace)
+    for _, each in Watch(reached, path):
+        if each["status"].get("phase") == "Running":
+            return reached, f"{path}/{each['metadata']['name']}"
+    raise AssertionError("the watch ended")
+
+
+def remove(reached, path):
+    """Delete a pod, and wait until it is gone."""
+    there = reached.get(path)
+    reached.delete(path, gracePeriodSeconds=0)
+    for gone, _ in Watch(reached, path.rpartition("/")[0], [there]):
+        if gone:
+            return
+
+
+def say(reached, path, story):
+    """Let the code in a pod go on."""
+    b"".join(Output(reached, path, "fairing", ["touch", f"/fairing/own/go-{story}"]))
+
+
+def log(reached, path, **query):
+    answer = reached.stream(f"{path}/log", 60.0, container="fairing", **query)
     try:
-        events = list(job.events())
+        return answer.read()
     finally:
-        over.set()
-        killing.join()
+        answer.close()
+
+
+def rotated(reached, path, before):
+    """Wait until a node gives the log from another line on; return its beginning."""
+    until = time.monotonic() + 60
+    while (now := log(reached, path, limitBytes=300)) == before or not now:
+        assert time.monotonic() < until, "the log was not rotated"
+        time.sleep(0.2)
+    return now
+
+
+@contextmanager
+def home(folder, monkeypatch):
+    """Be on another machine, which has nothing of what this one keeps."""
+    with monkeypatch.context() as patched:
+        patched.setenv("FAIRING_HOME", str(folder))
+        yield
+
+
+@contextmanager
+def through(wire, kubeconfig, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setenv("KUBECONFIG", kubeconfig)
+        try:
+            yield wire
+        finally:
+            wire.close()
+
+
+def test_a_hundred_thousand_lines_come_once_each_over_a_wire_that_is_cut(there, cluster, tmp_path, monkeypatch):
+    wire, kubeconfig = wired(cluster.kubeconfig, tmp_path)
+    job = fairing.submit(numbered(), (LINES, 8.0))
+    over = threading.Event()
+    with through(wire, kubeconfig, monkeypatch):
+        reader = fairing.attach(str(job.handle))
+        cuts = threading.Thread(target=cutting, args=(wire, over, 7))
+        cuts.start()
+        try:
+            events = list(reader.events())
+        finally:
+            over.set()
+            cuts.join()
     lines = "".join(event.text for event in events if isinstance(event, Text)).splitlines()
     assert lines == [f"line {number}" for number in range(LINES)]
     assert [event.what for event in events if isinstance(event, Lost)] == []
-    assert job.result() == LINES
+    assert wire.cuts > 5
 
 
-def stamped(*lines):
-    return b"".join(f"2026-01-01T00:00:{second:06.3f}Z {text}\n".encode() for second, text in lines)
+def test_a_laptop_that_slept_goes_on_where_it_was(there, cluster, tmp_path, monkeypatch):
+    def sleep():
+        asleep.wait()
+        wire.hold()
+        wire.knocked.wait()  # nothing came for so long that whoever reads has tried again
+        wire.cut()
+        wire.release()
+
+    wire, kubeconfig = wired(cluster.kubeconfig, tmp_path)
+    job = fairing.submit(numbered(), (20_000, 32.0))
+    asleep = threading.Event()
+    sleeper = threading.Thread(target=sleep)
+    with through(wire, kubeconfig, monkeypatch):
+        sleeper.start()
+        events = []
+        for event in fairing.attach(str(job.handle)).events():
+            events.append(event)
+            if isinstance(event, Text):
+                asleep.set()
+        sleeper.join()
+    lines = "".join(event.text for event in events if isinstance(event, Text)).splitlines()
+    assert lines == [f"line {number}" for number in range(20_000)]
 
 
-def test_lines_of_one_second_that_were_read_are_left_out_when_they_come_again():
-    place = _Place()
-    assert place.new(stamped((1.0, "a"), (2.0, "b"), (2.0, "b"))) == b"a\nb\nb\n"
-    assert place.second == "2026-01-01T00:00:02"
-    place.again()
-    assert place.new(stamped((2.0, "b"), (2.0, "b"), (2.0, "b"), (3.0, "c"))) == b"b\nc\n"
+def test_what_a_node_rotates_away_is_read_whole_while_the_pod_runs_and_counted_when_it_has_ended(
+    there, tmp_path, monkeypatch
+):
+    counts = (65_000, 65_000, 65_000, 500)
+    job = fairing.submit(stories(), (counts,))
+    reached, path = pod(there)
+    slow = iter(job.events())  # reads a little, and is busy until the node has rotated twice
+    events = upto(slow, 1)
+    first = b""
+    for story in range(3):
+        first = rotated(reached, path, first or log(reached, path, limitBytes=300))
+        if story < 2:
+            say(reached, path, story)
+    with home(tmp_path / "late", monkeypatch):
+        late = iter(fairing.attach(str(job.handle)).events())
+        late_events = upto(late, sum(counts[:3]))
+    events += upto(slow, sum(counts[:3]) - lines(events))
+    say(reached, path, 2)
+    reader = threading.Thread(target=lambda: late_events.extend(late))
+    reader.start()
+    events += slow
+    reader.join()
+    whole = {"stdout": [n for n in range(sum(counts)) if n % 10], "stderr": list(range(0, sum(counts), 10))}
+    for found, lost in (shown(events), shown(late_events)):
+        assert lost == []
+        assert found == whole
+    job.wait()
+    with home(tmp_path / "after", monkeypatch):
+        found, lost = shown(fairing.attach(str(job.handle)).events())
+    assert len(lost) == 1
+    for stream, each in whole.items():
+        assert found[stream] == each[len(each) - len(found[stream]) :]
+        assert len(found[stream]) + counted(lost, stream) == len(each)
+    assert found["stdout"] != whole["stdout"]
 
 
-def test_where_the_log_was_rotated_meanwhile_the_newer_lines_alone_are_taken():
-    place = _Place()
-    place.new(stamped((1.0, "a"), (1.1, "b"), (1.2, "c")))
-    place.again()
-    assert place.new(stamped((1.1, "b"), (1.2, "c"), (1.3, "d"))) == b"d\n"
-
-
-def test_a_log_that_is_read_again_with_nothing_new_gives_nothing():
-    place = _Place()
-    place.new(stamped((1.0, "a"), (1.5, "b")))
-    for _ in range(3):
-        place.again()
-        assert place.new(stamped((1.0, "a"), (1.5, "b"))) == b""
+def test_a_kernel_that_died_and_a_pod_that_is_gone_take_nothing_along(there, tmp_path):
+    job = fairing.submit(stories(), ((3000, 5000),))
+    kernel = subprocess.Popen([sys.executable, "-c", READER, str(job.handle)], stdout=subprocess.PIPE)
+    read = b""
+    while read.count(b"\n") < 2000:
+        read += os.read(kernel.stdout.fileno(), 1 << 16)
+    kernel.send_signal(signal.SIGKILL)
+    kernel.wait()
+    kernel.stdout.close()
+    reached, path = pod(there)
+    say(reached, path, 0)
+    whole = ({"stdout": [n for n in range(8000) if n % 10], "stderr": list(range(0, 8000, 10))}, [])
+    assert shown(job.events()) == whole
+    remove(reached, path)
+    done = subprocess.run([sys.executable, "-c", READER, str(job.handle)], capture_output=True, text=True, check=True)
+    assert sorted(int(line.split()[0]) for line in done.stdout.splitlines()) == list(range(8000))

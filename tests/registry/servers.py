@@ -22,20 +22,11 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 @contextmanager
-def registry(folder, tls=None, auth=None, port=None, address="127.0.0.1", relative=False):
-    """Run a registry, on a port of its own where none is named; yield its host and port.
-
-    Args:
-        folder: Where it keeps what it has.
-        tls: A folder of certificates.
-        auth: How it asks who somebody is.
-        port: Its port.
-        address: The address that it listens at.
-        relative: Whether it says where uploads go by paths alone.
-    """
+def registry(folder, tls=None, auth=None, port=None, address="127.0.0.1"):
+    """Run a registry, on a port of its own where none is named; yield its host and port."""
     program = needs("docker-registry")
     port = port or free_port()
-    http = {"addr": f"{address}:{port}", "secret": "x" * 16, "host": "", "relativeurls": relative}
+    http = {"addr": f"{address}:{port}", "secret": "x" * 16, "host": ""}
     if tls:
         http["tls"] = {"certificate": str(tls / "server.pem"), "key": str(tls / "server.key")}
     document = {
@@ -250,7 +241,6 @@ class Faulty(Quiet):
             self.send_cut(body)
             return self.cut()
         status, headers, data = self.ask(body)
-        server.told += [value for name, value in headers if name == "Location"]
         if fault == "lost answer":
             return self.cut()
         if fault == "flipped answer" and data:
@@ -338,7 +328,6 @@ def faulty(to):
         "to": to,
         "faults": [],
         "seen": [],
-        "told": [],
         "made": [],
         "lock": threading.Lock(),
         "challenge": None,

@@ -136,7 +136,7 @@ def test_a_gap_is_one_loss_with_the_exact_count():
     items = decode(b"".join(out[:start] + out[end:]))
     (lost,) = [item for item in items if item.kind == "lost"]
     # The frames that said which lines were of stderr are gone as well, so the lines are counted in total.
-    assert lost.body["what"] == "3 lines (23 bytes) of output and 2 messages of worker-0"
+    assert lost.body["what"] == "3 lines (23 bytes) of output and one message of worker-0"
     # One stream alone, its frames there: named.
     cut = [each for each in out if each != b"gone 1\ngone 2\n"]
     (lost,) = [item for item in decode(b"".join(cut)) if item.kind == "lost"]
@@ -149,7 +149,7 @@ def test_a_lost_part_of_a_long_event_is_told():
     log.event("display", {"data": {"text/plain": "x" * 20_000}})
     log.end()
     items = decode(b"".join(out[:2] + out[3:]))
-    assert [(item.kind, item.body) for item in items] == [("lost", {"what": "1 messages of worker-0"})]
+    assert [(item.kind, item.body) for item in items] == [("lost", {"what": "one message of worker-0"})]
 
 
 def test_reading_again_after_a_reconnect_repeats_no_event():

@@ -85,7 +85,7 @@ def read(reached: Connection, job: dict[str, Any], handle: Handle, path: str) ->
     part, _, name = path.partition("/")
     if part not in {"work", "spool"} or not name or ".." in Path(path).parts or "\0" in path:
         raise DeployError(f"The run {handle} has no file {path!r}.", fix="Its files() lists those there are.")
-    if (here := _fetched(job) / path).is_file():
+    if (here := fetched(job) / path).is_file():
         return Pieces(here)
     source = name.partition("/")[0] if part == "spool" else ""
     pod = _pod(reached, job, handle, source, path)
@@ -99,7 +99,7 @@ def files(reached: Connection, job: dict[str, Any], handle: Handle) -> tuple[Fil
         listed = json.loads(b"".join(_output(reached, pod, _LIST, f"{OWN}/work")))
         return tuple(FileInfo(path, size) for path, size in listed)
     except DeployError:
-        work = _fetched(job) / "work"
+        work = fetched(job) / "work"
         found = sorted(path for path in work.rglob("*") if path.is_file())
         return tuple(FileInfo(path.relative_to(work).as_posix(), path.stat().st_size) for path in found)
 
@@ -134,11 +134,11 @@ def outputs(reached: Connection, job: dict[str, Any], pod: dict[str, Any], there
     Raises:
         DeployError: The pod has ended before those were that are to be, or may not be asked.
     """
-    asked = {path for path in wanted(job, there) if not (_fetched(job) / "work" / path).exists()}
+    asked = {path for path in wanted(job, there) if not (fetched(job) / "work" / path).exists()}
     small, room = set(), SMALL
     for file in sorted(there, key=lambda file: file.size):
         room -= file.size
-        if room >= 0 and not (_fetched(job) / "work" / file.path).exists():
+        if room >= 0 and not (fetched(job) / "work" / file.path).exists():
             small.add(file.path)
     try:
         if asked | small:
@@ -206,7 +206,7 @@ def _end(reached: Connection, pod: dict[str, Any], grace: float) -> None:
 
 def forget(job: dict[str, Any]) -> None:
     """Remove what was fetched."""
-    shutil.rmtree(_fetched(job), ignore_errors=True)
+    shutil.rmtree(fetched(job), ignore_errors=True)
 
 
 def _pod(reached: Connection, job: dict[str, Any], handle: Handle, source: str, path: str) -> dict[str, Any]:
@@ -246,7 +246,7 @@ def _unpack(job: dict[str, Any], packed: Iterable[bytes]) -> None:
 
 
 def _fetch(job: dict[str, Any], path: str, pieces: Iterable[bytes]) -> None:
-    file = _fetched(job) / path
+    file = fetched(job) / path
     if ".." in Path(path).parts or Path(path).is_absolute() or file.exists():
         return
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -255,7 +255,8 @@ def _fetch(job: dict[str, Any], path: str, pieces: Iterable[bytes]) -> None:
             out.write(piece)
 
 
-def _fetched(job: dict[str, Any]) -> Path:
+def fetched(job: dict[str, Any]) -> Path:
+    """Return where what was fetched from a run's pods is kept."""
     return state.fetched() / str(job["metadata"]["uid"])
 
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from fairing.errors import DeployError
-from fairing.events import Event, Failure, Files, Lost, Result, Source, Stamp, Status, from_wire
-from fairing.kube.connection import Connection, Refused
-from fairing.kube.logs import Lines
-from fairing.kube.pods import CONTAINER
+from fairing.events import Event, Source, Stamp, Status
+from fairing.kube.connection import Connection
 from fairing.kube.watch import Watch
 from fairing.ports import Stream
 from fairing.run.streams import Listed
-from fairing.runtime.frames import Decoder
-from fairing_deployers.job import inside, objects, sidecars, status
+from fairing_deployers.job import logs, objects, sidecars, status
 
 
 class Replicas:
@@ -34,12 +28,16 @@ class Replicas:
         self._jobs = Watch(reached, path, [job], fieldSelector=f"metadata.name={job['metadata']['name']}")
         self._there: dict[str, dict[str, Any]] = {}
         self._followed: set[str] = set()
-        self._logs: dict[str, PodLog] = {}
+        self._logs: dict[str, logs.PodLog] = {}
         self._closed = False
         self._said = ""
 
     def __iter__(self) -> Iterator[Stream[Event]]:
         yield _Told(self._reached, self._jobs, self._changed)
+        if logs.gone(self._job, set()):
+            left = {pod["metadata"]["uid"] for pod in status.pods(self._reached, self._job)}
+            for pod in logs.gone(self._job, left):
+                yield logs.PodLog(self._reached, self._job, pod, self._key, self._since, there=False)
         for gone, pod in self._pods:
             self._there[pod["metadata"]["uid"]] = pod
             if not gone:
@@ -81,7 +79,7 @@ class Replicas:
         if not self._followed:
             yield Listed([Status(Stamp(Source("run"), began), "running")])
         self._followed.add(pod["metadata"]["uid"])
-        log = PodLog(self._reached, self._job, pod, self._key, self._since)
+        log = logs.PodLog(self._reached, self._job, pod, self._key, self._since)
         self._logs[pod["metadata"]["uid"]] = log
         yield log
 
@@ -119,89 +117,3 @@ class _Told:
     def close(self) -> None:
         """End it, from any thread."""
         self._watch.close()
-
-
-class PodLog:
-    """The events of one pod's log."""
-
-    def __init__(
-        self, reached: Connection, job: dict[str, Any], pod: dict[str, Any], key: bytes, since: float | None
-    ) -> None:
-        self._reached = reached
-        self._job = job
-        self._pod = pod
-        self._path = f"{status.path(reached)}/{pod['metadata']['name']}"
-        self._source = Source("worker", status.index(pod))
-        self._since = since
-        self._lines = Lines(reached, self._path, CONTAINER, self._over)
-        self._decoder = Decoder(key, str(self._source), self._spooled)
-        self._missing: list[Event] = []
-        self.done = threading.Event()
-        """Set when it was read, or is not to be read any further."""
-
-    def __iter__(self) -> Iterator[Event]:
-        try:
-            yield from self._events()
-        finally:
-            self.done.set()
-
-    def close(self) -> None:
-        """End it, from any thread."""
-        self.done.set()
-        self._lines.close()
-
-    def _events(self) -> Iterator[Event]:
-        for piece in self._lines:
-            for kind, body, at, seq in self._decoder.feed(piece):
-                yield from self._event(kind, body, at, seq)
-            if self._decoder.ended:
-                self._release()
-                yield from self._missing
-                return
-        for kind, body, at, seq in self._decoder.end():
-            yield from self._event(kind, body, at, seq)
-        yield from self._missing
-
-    def _event(self, kind: str, body: dict[str, object], at: float, seq: int | None) -> Iterator[Event]:
-        event = from_wire(kind, body, self._source, at, seq)
-        if self._since is None or at >= self._since:
-            yield from self._brought(event)
-
-    def _brought(self, event: Event) -> Iterator[Event]:
-        """Give an event, once what belongs to it and did not come through the log is here."""
-        if isinstance(event, Result | Failure):
-            told = list(inside.kept(self._reached, self._job, self._pod, event))
-            if len(told) > 1:  # it cannot be had: whoever waits for it is told when all else was said
-                self._missing += told
-                return
-            yield from told
-            return
-        if isinstance(event, Status):  # of the run, where its first replica says it
-            event = replace(event, at=replace(event.at, source=Source("run")))
-        elif isinstance(event, Files) and not self._source.index:
-            try:
-                inside.outputs(self._reached, self._job, self._pod, event.files)
-            except DeployError as wrong:
-                asked = ", ".join(sorted(inside.wanted(self._job, event.files)))
-                yield Lost(event.at, f"{asked} of the working folder, so far. {wrong}")
-        if not isinstance(event, Status) or not self._source.index:
-            yield event
-
-    def _spooled(self, path: str) -> bytes:
-        try:
-            return b"".join(inside.spooled(self._reached, self._pod, path))
-        except DeployError:
-            return b""  # it is told as lost, with its size
-
-    def _over(self) -> bool:
-        try:
-            return status.over(self._reached.get(self._path))
-        except Refused as refused:
-            if refused.status == 404:
-                return True
-            raise
-
-    def _release(self) -> None:
-        """Let the pod go, which may wait for its reader: everything was read."""
-        with suppress(DeployError):  # it has ended, or waits for as long as it was told to
-            inside.release(self._reached, self._pod)
