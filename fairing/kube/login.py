@@ -210,10 +210,12 @@ def _loader() -> Any:
 def _pools(found: Found) -> PoolManager:
     import socket
 
-    settings: dict[str, Any] = {"maxsize": _AT_ONCE, "socket_options": [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]}
+    # urllib3 leaves its own option out where there are others; then each request with a body waits 40 ms for Nagle
+    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    settings: dict[str, Any] = {"maxsize": _AT_ONCE, "socket_options": options}
     for name, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
         if hasattr(socket, name):
-            settings["socket_options"].append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), seconds))
     if found.name:
         settings["server_hostname"] = found.name
     return network.manager(found.proxy, _trusted(found), **settings)

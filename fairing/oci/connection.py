@@ -61,6 +61,10 @@ class Settings:
     timeout: float = 60.0
     chunk: int = 64 << 20
 
+    def plainly(self, host: str) -> bool:
+        """Return whether a host is spoken to over plain HTTP; one with certificates of its own never is."""
+        return host.lower() not in self.authorities and plain(host, self.plain)
+
 
 class Connection:
     """The connections to one registry, of as many threads as like."""
@@ -74,10 +78,10 @@ class Connection:
         self._lock = threading.Lock()
         self.host = api_host(registry)
         self._ca = settings.authorities.get(registry, settings.ca)
-        self.base = f"{'http' if plain(self.host, settings.plain) else 'https'}://{self.host}"
+        self.base = f"{'http' if settings.plainly(self.host) else 'https'}://{self.host}"
         # Docker Hub's name is asked for as people write it; its API's host has no credentials of its own.
         who = lambda repository: find(registry, repository, settings.credentials)  # noqa: E731
-        secure = lambda host: not plain(host, settings.plain)  # noqa: E731
+        secure = lambda host: not settings.plainly(host)  # noqa: E731
         self._authorization = Authorization(registry, who, clock.now, secure)
 
     def send(self, request: Request, scopes: Sequence[str], what: str) -> Answer:
@@ -99,28 +103,13 @@ class Connection:
         return answer
 
     def once(self, request: Request, scopes: Sequence[str], what: str) -> Answer:
-        """Send it once, with whatever tokens that takes.
+        """Send it once, with whatever tokens that takes; elsewhere than to the registry itself, with none.
 
         Raises:
             Refusal: There is no answer, or one that a later attempt may change.
         """
-        flow = self._authorization.flow(request, scopes)
-        answer: Answer | None = None
-        try:
-            answer = self._follow(next(flow), what)
-            while True:
-                try:
-                    following = flow.send(answer)
-                except StopIteration:
-                    break
-                answer.discard()
-                answer = self._follow(following, what)
-        except BaseException:
-            if answer is not None:
-                answer.close()
-            raise
-        finally:
-            flow.close()
+        ours = origin(request.url) == origin(self.base)
+        answer = self._allowed(request, scopes, what) if ours else self._follow(request, what)
         if answer.status in TRANSIENT:
             raise refusal(answer, what)
         return answer
@@ -174,7 +163,7 @@ class Connection:
         """
         target = urljoin(url, location)
         parts = urlsplit(target)
-        if parts.scheme == "http" and not plain(parts.netloc, self.settings.plain):
+        if parts.scheme == "http" and not self.settings.plainly(parts.netloc):
             if parts.netloc.lower() == host(url).lower():  # a registry that does not know of the proxy before it
                 return parts._replace(scheme="https").geturl()
             raise RegistryError(
@@ -199,6 +188,27 @@ class Connection:
         with self._lock:
             for manager in self._managers.values():
                 manager.clear()
+
+    def _allowed(self, request: Request, scopes: Sequence[str], what: str) -> Answer:
+        """Send it as who one is to the registry."""
+        flow = self._authorization.flow(request, scopes)
+        answer: Answer | None = None
+        try:
+            answer = self._follow(next(flow), what)
+            while True:
+                try:
+                    following = flow.send(answer)
+                except StopIteration:
+                    break
+                answer.discard()
+                answer = self._follow(following, what)
+        except BaseException:
+            if answer is not None:
+                answer.close()
+            raise
+        finally:
+            flow.close()
+        return answer
 
     def _follow(self, request: Request, what: str) -> Answer:
         """Send it, and after it where its answers send on to; credentials go to nobody else."""

@@ -19,6 +19,7 @@ TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 _MOST = 8 << 20
 """Manifests are to be expected up to 4 MB; what is longer is not read."""
+_AGES = 1e9
 _MEANS = {
     401: ("It does not accept who you are", "Log in again: docker login {host}."),
     403: ("You may not do that there", "Ask whoever runs the registry, or push to a repository of your own."),
@@ -194,12 +195,15 @@ def _silence(kind: str, text: str) -> str:
 
 
 def retry_after(answer: Answer) -> float | None:
-    """Return how long an answer asks to wait, in seconds: it says so in seconds or as a date."""
+    """Return how long an answer asks to wait, in seconds: it says so in seconds or as a date.
+
+    https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+    """
     said = answer.headers.get("Retry-After", "").strip()
-    if not said:
-        return None
-    with suppress(ValueError):
-        return max(0.0, float(said)) if said.isascii() and said[0].isdigit() else None or _until(said)
+    if re.fullmatch(r"[0-9]+(?:\.[0-9]*)?", said):
+        return min(float(said), _AGES)
+    with suppress(ValueError, TypeError, OverflowError):
+        return _until(said)
     return None
 
 

@@ -89,7 +89,9 @@ def index(name, *machines, **described):
             digest = transfer.push(parse(f"{name.rpartition(':')[0]}:{machine}"), blobs, manifest, kind)
             children.append({"mediaType": kind, "digest": digest, "size": len(manifest),
                              "platform": {"os": "linux", "architecture": machine}})  # fmt: skip
-        document = {"schemaVersion": 2, "mediaType": f"{OCI}.index.v1+json", "manifests": children}
+        docker = described.get("kind") == DOCKER
+        named = f"{DOCKER}.distribution.manifest.list.v2+json" if docker else f"{OCI}.index.v1+json"
+        document = {"schemaVersion": 2, "mediaType": named, "manifests": children}
         transfer.push(reference, [], json.dumps(document).encode(), document["mediaType"])
     return name
 

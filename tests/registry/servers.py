@@ -22,11 +22,20 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 @contextmanager
-def registry(folder, tls=None, auth=None, port=None, address="127.0.0.1"):
-    """Run a registry, on a port of its own where none is named; yield its host and port."""
+def registry(folder, tls=None, auth=None, port=None, address="127.0.0.1", relative=False):
+    """Run a registry, on a port of its own where none is named; yield its host and port.
+
+    Args:
+        folder: Where it keeps what it has.
+        tls: A folder of certificates.
+        auth: How it asks who somebody is.
+        port: Its port.
+        address: The address that it listens at.
+        relative: Whether it says where uploads go by paths alone.
+    """
     program = needs("docker-registry")
     port = port or free_port()
-    http = {"addr": f"{address}:{port}", "secret": "x" * 16, "host": ""}
+    http = {"addr": f"{address}:{port}", "secret": "x" * 16, "host": "", "relativeurls": relative}
     if tls:
         http["tls"] = {"certificate": str(tls / "server.pem"), "key": str(tls / "server.key")}
     document = {
@@ -241,6 +250,7 @@ class Faulty(Quiet):
             self.send_cut(body)
             return self.cut()
         status, headers, data = self.ask(body)
+        server.told += [value for name, value in headers if name == "Location"]
         if fault == "lost answer":
             return self.cut()
         if fault == "flipped answer" and data:
@@ -328,6 +338,7 @@ def faulty(to):
         "to": to,
         "faults": [],
         "seen": [],
+        "told": [],
         "made": [],
         "lock": threading.Lock(),
         "challenge": None,

@@ -1,4 +1,4 @@
-# ruff: noqa: N802, SIM117, RUF043 - http.server's names; what is set up and what is expected; sentences
+# ruff: noqa: N802, N815, SIM117, RUF043 - http.server's names; what is set up and what is expected; sentences
 """Who a registry is told that one is: passwords and tokens, asked for once and given to nobody else."""
 
 from __future__ import annotations
@@ -92,6 +92,13 @@ class Store(servers.Quiet):
             return self.answer(307, Location=self.server.to)
         return self.answer(200, self.server.content)
 
+    def do_PUT(self):
+        self.server.headers.append(dict(self.headers))
+        self.rfile.read(int(self.headers["Content-Length"]))
+        return self.answer(201 if self.command == "PUT" else 202, Location=self.path)
+
+    do_PATCH = do_PUT
+
 
 def test_credentials_do_not_follow_to_a_blob_store():
     content = b"far away"
@@ -105,11 +112,30 @@ def test_credentials_do_not_follow_to_a_blob_store():
         assert "Authorization" not in store.headers[-1]
 
 
+def test_credentials_do_not_follow_an_upload_to_another_host():
+    content = b"far away"
+    with servers.serving(Store, headers=[]) as store, servers.serving(Basic, headers=[]) as front:
+        front.to = f"http://127.0.0.1:{store.server_port}/upload?key=x"
+        host = f"127.0.0.1:{front.server_port}"
+        with closing(Registry(host, Settings(credentials={host: ME}, chunk=3))) as registry:
+            registry.upload("team/x", Blob.of(content[:2]))
+            registry.upload("team/x", Blob.of(content))
+    assert len(store.headers) == 5  # a PUT; three times PATCH and a PUT
+    assert "Authorization" in front.headers[-1]
+    assert not [headers for headers in store.headers if "Authorization" in headers]
+
+
 class Basic(Store):
     def do_GET(self):
         if "Authorization" not in self.headers:
             return self.answer(401, WWW_Authenticate='Basic realm="x"')
         return super().do_GET()
+
+    def do_POST(self):
+        if "Authorization" not in self.headers:
+            return self.answer(401, WWW_Authenticate='Basic realm="x"')
+        self.server.headers.append(dict(self.headers))
+        return self.answer(202, Location=self.server.to)
 
 
 @pytest.mark.parametrize("location", ["http://store.test/x", "ftp://store.test/x"])

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import os
+import platform
 import subprocess
 
 import pytest
@@ -92,10 +93,12 @@ def test_an_image_is_of_its_bases_kind_and_skopeo_agrees(plain, kind, tmp_path):
         assert f"sha256:{hashlib.sha256(gzip.decompress(blob)).hexdigest()}" == diff_id
 
 
-def test_the_platform_is_chosen_from_an_index(plain):
-    base = bases.index(f"{plain}/many:1", "arm64", "amd64")
-    _, config = read(build(recipe(base), to(f"{plain}/team/many")).ref)
+@pytest.mark.parametrize("kind", [bases.OCI, bases.DOCKER])
+def test_the_platform_is_chosen_from_an_index(plain, kind):
+    base = bases.index(f"{plain}/many:{kind.rpartition('.')[2]}", "arm64", "amd64", kind=kind)
+    manifest, config = read(build(recipe(base), to(f"{plain}/team/many")).ref)
     assert (config["os"], config["architecture"]) == ("linux", "amd64")
+    assert manifest["mediaType"].startswith(kind)
 
 
 @pytest.fixture
@@ -116,6 +119,15 @@ def test_an_image_for_another_platform_has_its_packages_by_uv(plain, offline):
     image = build(made, to(f"{plain}/team/arm"))
     _, config = read(image.ref)
     assert (made.source, config["architecture"]) == ("resolved", "arm64")
+
+
+def test_the_platform_is_not_guessed_from_the_machine_that_asks(plain, offline, monkeypatch):
+    base = bases.index(f"{plain}/both:3", "arm64", "amd64")
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    made = recipe(base)
+    assert (made.platform, made.source) == ("linux/amd64", "resolved")
+    _, config = read(build(made, to(f"{plain}/team/asked")).ref)
+    assert config["architecture"] == "amd64"
 
 
 def test_an_image_for_several_platforms_is_an_index_from_which_each_is_taken(plain, offline, tmp_path):

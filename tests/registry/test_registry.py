@@ -17,6 +17,7 @@ from fairing.errors import ConfigError, RegistryError
 from fairing.network import proxy_for
 from fairing.oci.blob import Blob
 from fairing.oci.connection import Clock, Settings
+from fairing.oci.http import Answer, retry_after
 from fairing.oci.reference import Reference, parse
 from fairing.oci.registry import DOCKER_MANIFEST, Registry
 from fairing.oci.transfer import Transfer, choose
@@ -138,6 +139,39 @@ def test_a_wait_beyond_all_patience_is_told_instead(plain):
             proxy.faults[:] = ["429"]
             with pytest.raises(RegistryError, match="asks to wait 7"):
                 registry.tags("team/absent")
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("7", (7, 7)),
+        ("0", (0, 0)),
+        ("1.5", (1.5, 1.5)),
+        ("9" * 400, (1e9, 1e9)),
+        ("Fri, 31 Dec 2100 23:59:59 GMT", (1e9, 1e10)),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", (0, 0)),
+        ("1e999", None),
+        ("-1", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_how_long_to_wait_is_said_in_seconds_or_as_a_date(said, seconds):
+    waits = retry_after(Answer(429, {"Retry-After": said}, "https://r.test", None))
+    assert waits is None if seconds is None else seconds[0] <= waits <= seconds[1]
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_uploads_go_where_a_registry_says_by_a_path_or_by_a_whole_address(tmp_path, relative):
+    content = os.urandom(2500)
+    with servers.registry(tmp_path, relative=relative) as host, servers.faulty(host) as proxy:
+        name = f"127.0.0.1:{proxy.server_port}"
+        with Transfer(Settings(chunk=1000)) as transfer:
+            _, _, manifest = servers.push(transfer, f"{name}/team/parts:1", content, b"short")
+        begun = [where for where in proxy.told if where]
+        assert len(begun) >= 3
+        assert all(where.startswith("/v2/" if relative else "http://") for where in begun)
+        assert servers.stored(host, "team/parts", "1") == manifest
 
 
 def test_all_tags_are_read_page_by_page(plain):

@@ -58,6 +58,13 @@ def test_an_authority_is_trusted_for_the_registry_that_names_it_and_for_no_other
         assert image.ref.startswith(f"{host}/team/rules@sha256:")
 
 
+def test_a_registry_of_this_machine_that_has_certificates_is_spoken_to_over_tls(plain, project, tmp_path, authority):
+    base = bases.push(f"{plain}/python:any")
+    with servers.registry(tmp_path, tls=authority) as host:
+        image = pushed(project, host, base, f'[registries."{host}"]\nca = "{authority}/ca.pem"\n')
+        assert image.ref.startswith(f"{host}/team/rules@sha256:")
+
+
 def test_a_file_of_certificates_that_is_not_there_is_named(plain, project, tmp_path, authority):
     base = bases.push(f"{plain}/python:any")
     with (
