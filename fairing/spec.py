@@ -295,12 +295,16 @@ class RegistryRule:
         insecure: Whether it is spoken to over plain HTTP.
         ca: A file of certificates that are trusted for it, besides the system's.
         mirror: Where its images are looked for first: a registry, or a place in one.
+        username: Who to be to it, before what this machine knows; its password is never written down.
+        password_env: The variable of this process that has the password.
     """
 
     registry: str
     insecure: bool = False
     ca: str | None = None
     mirror: str | None = None
+    username: str | None = None
+    password_env: str | None = None
 
 
 @dataclass(frozen=True, slots=True, init=False)

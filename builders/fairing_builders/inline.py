@@ -48,7 +48,7 @@ class InlineBuilder:
                 why="It changes nothing in the image.",
                 fix=plugins.another(recipe, target),
             )
-        there = probe.contents(connection.to(target), recipe.base)
+        there = _asked(recipe, target)
         if minor(there.python) != minor(recipe.python):
             raise BuildError(
                 f"The image {recipe.base} has Python {there.python}, and this kernel has {recipe.python}.",
@@ -71,7 +71,7 @@ class InlineBuilder:
         Raises:
             BuildError: It is larger than what may travel beside an image.
         """
-        there = probe.contents(connection.to(target), recipe.base)
+        there = _asked(recipe, target)
         code = io.BytesIO()
         write(recipe.files, code, PLACES["code"])
         octets = len(code.getvalue())
@@ -98,3 +98,7 @@ class InlineBuilder:
             data=recipe.data,
             mounts=tuple(mounts),
         )
+
+
+def _asked(recipe: Recipe, target: Target) -> probe.Contents:
+    return probe.contents(connection.to(target), recipe.base, target.option("pull_secrets") or ())

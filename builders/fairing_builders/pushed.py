@@ -22,6 +22,7 @@ from fairing.oci.transfer import Transfer, opened
 from fairing.recipe import fit, python
 from fairing.spec import BuiltImage, Finding, Layer, Recipe, Target
 from fairing.words import size
+from fairing_builders import granted
 
 Say = Callable[[str], None]
 
@@ -64,7 +65,9 @@ def check(recipe: Recipe, target: Target) -> None:
     _same_python(recipe.python, base)
     fit.fitted(recipe, base.facts.libc)
     if not known.allowed(to):
-        settings = replace(rules.settings(target.registries), attempts=2)  # somebody waits for the answer
+        settings = replace(
+            rules.settings(target.registries, granted.by(target)), attempts=2
+        )  # somebody waits for the answer
         with Transfer(settings) as transfer:
             transfer.registry(to.registry).check_push(to.repository)
 
@@ -75,7 +78,7 @@ def examine(target: Target) -> Iterator[Finding]:
         yield Finding("registry", "no repository is named", good=False, fix=_WHERE)
         return
     to = repository(target)
-    with Transfer(replace(rules.settings(target.registries), attempts=2)) as transfer:
+    with Transfer(replace(rules.settings(target.registries, granted.by(target)), attempts=2)) as transfer:
         try:
             transfer.registry(to.registry).check_push(to.repository)
             yield Finding("registry", f"images may be pushed to {to.registry}/{to.repository}")
@@ -212,7 +215,7 @@ def _document(root: Path, document: dict[str, Any], kind: str) -> tuple[str, int
 
 
 def _asked(recipe: Recipe, target: Target) -> Pinned:
-    with opened(target.registries) as transfer:
+    with opened(target.registries, granted.by(target)) as transfer:
         return pinned.pin(recipe.base, recipe.platform, transfer, target.registries)
 
 
@@ -263,7 +266,7 @@ def _pushed(to: Reference, what: _Push, target: Target, say: Say) -> None:
     if seen:
         say(f"image: {called}, ready")
         return
-    with opened(target.registries) as transfer:
+    with opened(target.registries, granted.by(target)) as transfer:
         inside = tuple(what.inside)
         if seen is None and transfer.registry(to.registry).has_manifest(to.repository, what.digest):
             done = "ready"

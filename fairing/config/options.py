@@ -176,8 +176,8 @@ class Given(TypedDict, total=False):
 NAMES = tuple(each.name for each in fields(Options))
 ABOUT: Mapping[str, str] = {each.name: each.metadata["about"] for each in fields(Options)}
 
-PLACES = ("repository", "context", "namespace")
-"""Options that say where something is: builders and deployers find them in the target."""
+PLACES = ("repository", "context", "namespace", "pull_secrets")
+"""Options that say where something is, and how it is had: builders and deployers find them in the target."""
 
 LISTS = frozenset({"platform", "requirements", "groups", "include", "allow", "outputs", "pull_secrets"})
 PAIRS = frozenset({"env", "secrets", "resources", "volumes", "node_selector", "labels", "annotations"})

@@ -213,7 +213,7 @@ def _layers(given: Options, document: Options | None = None) -> tuple[Target, li
 
 
 def _told(rule: RegistryRule) -> str:
-    told = {"ca": rule.ca, "mirror": rule.mirror}
+    told = {name: getattr(rule, name) for name in ("ca", "mirror", "username", "password_env")}
     plain = ["insecure"] if rule.insecure else []
     return ", ".join([*plain, *(f"{name}={value}" for name, value in told.items() if value)])
 

@@ -10,6 +10,8 @@ memory = "16Gi"
 [registries."registry.test:5000"]
 insecure = true                # plain HTTP; or: ca = "authority.pem"
 mirror = "mirror.test/hub"
+username = "ci"                # before what docker login left; the password is in a variable, and in no file
+password_env = "REGISTRY_PASSWORD"
 """
 
 from __future__ import annotations
@@ -123,9 +125,15 @@ class _File:
 
     def registry(self, name: str, table: dict[str, Any]) -> RegistryRule:
         under = ("registries", name)
-        kinds = {"insecure": bool, "ca": str, "mirror": str}
+        kinds = {"insecure": bool, "ca": str, "mirror": str, "username": str, "password_env": str}
         for key, value in table.items():
             where = self.place((*under, key))
+            if key in {"password", "token", "auth"}:
+                raise ConfigError(
+                    f"No {key} is read from a file ({where}).",
+                    why="Whoever reads the project would read it too.",
+                    fix='Put it in an environment variable and name that: password_env = "REGISTRY_PASSWORD".',
+                )
             if key not in kinds:
                 raise ConfigError(f"A registry has no {key!r} ({where}).", fix=nearest(key, tuple(kinds)))
             if not isinstance(value, kinds[key]) or value == "":
@@ -135,9 +143,15 @@ class _File:
             why = "Plain HTTP has no certificates." if "ca" in table else "It names a place in a registry."
             fix = "Leave out insecure or ca." if "ca" in table else f'Write [registries."{name.partition("/")[0]}"].'
             raise ConfigError(f"registries.{name} is not possible ({self.place(under)}).", why=why, fix=fix)
+        if ("username" in table) != ("password_env" in table):
+            raise ConfigError(
+                f"registries.{name} has half of a login ({self.place(under)}).",
+                fix="Say both username and password_env, or neither.",
+            )
         ca = table.get("ca")
         rooted = str(self.path.absolute().parent / Path(ca).expanduser()) if ca else None
-        return RegistryRule(name, table.get("insecure", False), rooted, table.get("mirror"))
+        who = table.get("username"), table.get("password_env")
+        return RegistryRule(name, table.get("insecure", False), rooted, table.get("mirror"), *who)
 
     def target(self, name: str, table: dict[str, Any]) -> Target:
         under = ("targets", name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from base64 import b64decode
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from fairing import state
 from fairing.errors import BuildError
 from fairing.kube import beside, here, pods
+from fairing.kube import pull_secrets as pulling
 from fairing.kube.connection import Connection
 from fairing.kube.watch import Watch
 
@@ -65,12 +67,13 @@ class Contents:
     packages: dict[str, str]
 
 
-def contents(reached: Connection, image: str) -> Contents:
+def contents(reached: Connection, image: str, pull_secrets: Sequence[str] = ()) -> Contents:
     """Return what an image has; one that was asked before is not asked again.
 
     Args:
         reached: The way to the cluster whose nodes pull it.
         image: Its name; one without a digest is pinned to the one that is found now.
+        pull_secrets: The Secrets with which it is pulled; else those that the namespace has for it.
 
     Raises:
         BuildError: It cannot be pulled there, or has no Python.
@@ -78,7 +81,7 @@ def contents(reached: Connection, image: str) -> Contents:
     known = _known(image)
     if known.exists():
         return Contents(**json.loads(known.read_text()))
-    found, compiled = _ask(reached, image)
+    found, compiled = _ask(reached, image, pull_secrets or pulling.to_name(reached, image))
     with state.replacing(_library(image)) as part:
         part.write_bytes(compiled)
     with state.replacing(known) as part:
@@ -107,10 +110,10 @@ def _library(image: str) -> Path:
     return _known(image).with_suffix(".library")
 
 
-def _ask(reached: Connection, image: str) -> tuple[Contents, bytes]:
+def _ask(reached: Connection, image: str, pull_secrets: Sequence[str]) -> tuple[Contents, bytes]:
     path = f"/api/v1/namespaces/{reached.namespace}/pods"
     name = f"fairing-asks-{secrets.token_hex(4)}"
-    pod = reached.post(path, _pod(name, image))
+    pod = reached.post(path, _pod(name, image, pull_secrets))
     try:
         for gone, each in Watch(reached, path, [pod], fieldSelector=f"metadata.name={name}"):
             status: dict[str, Any] = next(iter(each["status"].get("containerStatuses", ())), {})
@@ -139,7 +142,7 @@ def _ask(reached: Connection, image: str) -> tuple[Contents, bytes]:
         reached.delete(f"{path}/{name}", gracePeriodSeconds=0)
 
 
-def _pod(name: str, image: str) -> dict[str, Any]:
+def _pod(name: str, image: str, pull_secrets: Sequence[str]) -> dict[str, Any]:
     marks = beside.unowned(name)
     marks["labels"]["sidecar.istio.io/inject"] = "false"
     return {
@@ -148,6 +151,7 @@ def _pod(name: str, image: str) -> dict[str, Any]:
             "restartPolicy": "Never",
             "activeDeadlineSeconds": _SECONDS,
             "automountServiceAccountToken": False,
+            "imagePullSecrets": [{"name": each} for each in pull_secrets],
             "securityContext": pods.RESTRICTED,
             "containers": [
                 {

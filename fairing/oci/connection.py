@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from fairing.errors import RegistryError
 from fairing.network import bundle, manager, proxy_for, trusting
 from fairing.oci.authorization import Authorization
-from fairing.oci.credentials import Credentials, find
+from fairing.oci.credentials import Beside, Credentials, find
 from fairing.oci.http import TRANSIENT, Answer, Refusal, Request, host, origin, refusal, rule, unreachable
 from fairing.oci.reference import host as api_host
 from fairing.oci.reference import plain
@@ -46,6 +46,7 @@ class Settings:
         ca: A file of certificates to trust, besides the system's.
         authorities: Such a file by registry, where one has its own.
         credentials: Who to be, by registry, before what is found on this machine.
+        beside: Says who to be where nothing is found on this machine.
         attempts: How often something is asked at most.
         patience: The longest wait that a registry may ask for, in seconds.
         timeout: How long an answer, or a part of it, may take, in seconds.
@@ -56,6 +57,7 @@ class Settings:
     ca: str | None = None
     authorities: Mapping[str, str] = field(default_factory=dict)
     credentials: Mapping[str, Credentials] = field(default_factory=dict, repr=False)
+    beside: Beside | None = None
     attempts: int = 5
     patience: float = 120.0
     timeout: float = 60.0
@@ -80,7 +82,7 @@ class Connection:
         self._ca = settings.authorities.get(registry, settings.ca)
         self.base = f"{'http' if settings.plainly(self.host) else 'https'}://{self.host}"
         # Docker Hub's name is asked for as people write it; its API's host has no credentials of its own.
-        who = lambda repository: find(registry, repository, settings.credentials)  # noqa: E731
+        who = lambda repository: find(registry, repository, settings.credentials, beside=settings.beside)  # noqa: E731
         secure = lambda host: not settings.plainly(host)  # noqa: E731
         self._authorization = Authorization(registry, who, clock.now, secure)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from fairing.errors import RegistryError
 
@@ -34,22 +35,28 @@ class Credentials:
         raise TypeError("credentials of a registry are not pickled")
 
 
+Beside: TypeAlias = "Callable[[str, str], Credentials | None]"
+"""Says who to be to a registry, for a repository of it, where this machine does not say."""
+
+
 def find(
     registry: str,
     repository: str = "",
     given: Mapping[str, Credentials] | None = None,
     environ: Mapping[str, str] | None = None,
+    beside: Beside | None = None,
 ) -> Credentials | None:
     """Return who to be to a registry, or None for nobody.
 
     What is given comes first, then the file that ``REGISTRY_AUTH_FILE`` names, Docker's configuration with its
-    credential helpers, and podman's ``auth.json``.
+    credential helpers, podman's ``auth.json``, and what is known beside this machine.
 
     Args:
         registry: The registry's name, as in an image's name.
         repository: Where in it; podman may know credentials for a part of a registry alone.
         given: Credentials by registry.
         environ: The environment; this process's own where none is given.
+        beside: What is asked last, such as the pull secrets of a namespace.
 
     Raises:
         RegistryError: A file is broken, or a credential helper fails.
@@ -61,7 +68,33 @@ def find(
         found = _stored(file, registry, repository, environ)
         if found is not None:
             return found
-    return None
+    return beside(registry, repository) if beside else None
+
+
+def within(auths: Mapping[str, Any], registry: str, repository: str = "") -> Credentials | None:
+    """Return who to be by the ``auths`` of a configuration of Docker's, as Kubernetes keeps them; None for nobody.
+
+    Args:
+        auths: What was kept, by registry.
+        registry: The registry's name.
+        repository: Where in it.
+    """
+    from docker import auth
+    from docker.errors import DockerException
+
+    try:
+        whole = {key: _whole(entry) for key, entry in auths.items()}
+        return _chosen(auth.AuthConfig({"auths": auth.parse_auth(whole, True)}), registry, repository)
+    except (DockerException, ValueError, TypeError):  # it is somebody else's, and may be broken
+        return None
+
+
+def _whole(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry as Docker writes it: Kubernetes reads a name and a password as well, where they stand alone."""
+    if entry.get("auth") or not entry.get("username"):
+        return dict(entry)
+    joined = f"{entry['username']}:{entry.get('password', '')}"
+    return {**entry, "auth": base64.b64encode(joined.encode()).decode()}
 
 
 def _files(environ: Mapping[str, str]) -> list[Path]:
@@ -85,21 +118,25 @@ def _stored(file: Path, registry: str, repository: str, environ: Mapping[str, st
 
     try:
         config = auth.load_config(config_path=str(file), credstore_env=dict(environ))
-        for key in _keys(registry, repository):
-            if config.auths.get(key):
-                return _made(config.auths[key])
-        # A key such as registry/team is podman's, and Docker's own reading would take it for the whole registry.
-        for key in [key for key in config.auths if _is_partial(key)]:
-            del config.auths[key]
         helper = config.get_credential_store(registry)
         if helper and not shutil.which(f"docker-credential-{helper}"):
             raise _failed(file, registry, f"docker-credential-{helper} is named there and is not installed")
-        return _made(config.resolve_authconfig(registry))
+        return _chosen(config, registry, repository)
     except (DockerException, OSError, ValueError) as wrong:
         # What it says may quote the file, and the file's secrets.
         failed = isinstance(wrong, DockerException) and not isinstance(wrong, ValueError)
         why = "A credential helper fails" if failed else f"It is broken ({type(wrong).__name__})"
         raise _failed(file, registry, why) from None
+
+
+def _chosen(config: Any, registry: str, repository: str) -> Credentials | None:
+    for key in _keys(registry, repository):
+        if config.auths.get(key):
+            return _made(config.auths[key])
+    # A key such as registry/team is podman's, and Docker's own reading would take it for the whole registry.
+    for key in [key for key in config.auths if _is_partial(key)]:
+        del config.auths[key]
+    return _made(config.resolve_authconfig(registry))
 
 
 def _failed(file: Path, registry: str, why: str) -> RegistryError:

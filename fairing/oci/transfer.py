@@ -19,6 +19,7 @@ from fairing.errors import RegistryError
 from fairing.oci import config
 from fairing.oci.blob import Blob
 from fairing.oci.connection import Clock, Settings
+from fairing.oci.credentials import Beside
 from fairing.oci.http import Refusal
 from fairing.oci.reference import Reference
 from fairing.oci.registry import INDEXES, Document, Registry
@@ -35,14 +36,19 @@ _idle: deque[tuple[object, float, Transfer]] = deque(maxlen=1)
 
 
 @contextmanager
-def opened(rules: Sequence[RegistryRule] = ()) -> Iterator[Transfer]:
+def opened(rules: Sequence[RegistryRule] = (), beside: Beside | None = None) -> Iterator[Transfer]:
     """Give a transfer by rules: the last one, where that was just now; after an error it is another.
+
+    Args:
+        rules: How registries are spoken to.
+        beside: Says who to be to them where this machine does not say; equal ones say the same.
 
     Example:
         with opened(target.registries) as transfer:
             base = transfer.pull(parse("python:3.11-slim"), "linux/amd64")
     """
-    transfer = _taken(tuple(rules)) or Transfer(settings(rules))
+    made = (tuple(rules), beside)
+    transfer = _taken(made) or Transfer(settings(rules, beside))
     try:
         yield transfer
     except BaseException:
@@ -50,12 +56,12 @@ def opened(rules: Sequence[RegistryRule] = ()) -> Iterator[Transfer]:
         raise
     for _, _, other in _emptied():
         other.close()
-    _idle.append((tuple(rules), time.monotonic(), transfer))
+    _idle.append((made, time.monotonic(), transfer))
 
 
-def _taken(rules: tuple[RegistryRule, ...]) -> Transfer | None:
+def _taken(wanted: tuple[object, ...]) -> Transfer | None:
     for made, when, transfer in _emptied():
-        if made == rules and time.monotonic() - when < _KEPT:
+        if made == wanted and time.monotonic() - when < _KEPT:
             return transfer
         transfer.close()
     return None

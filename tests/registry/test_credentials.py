@@ -8,7 +8,8 @@ import pickle
 import pytest
 
 from fairing.errors import RegistryError
-from fairing.oci.credentials import Credentials, find
+from fairing.kube.pull_secrets import PullSecret
+from fairing.oci.credentials import Credentials, find, within
 
 
 def encoded(name, password):
@@ -107,3 +108,30 @@ def test_nothing_is_written(home):
     before = {path: path.stat().st_mtime_ns for path in home.rglob("*")}
     looked(home, "r.test")
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
+
+
+def test_what_kubernetes_keeps_is_read_as_kubernetes_reads_it_and_not_shown():
+    auths = {
+        "r.test": {"username": "me", "password": "marked-secret"},
+        "https://index.docker.io/v1/": {"auth": encoded("hub", "marked-secret")},
+        "r.test/team": {"auth": encoded("team", "marked-secret")},
+    }
+    assert within(auths, "r.test") == Credentials("me", "marked-secret")
+    assert within(auths, "r.test", "team/runs") == Credentials("team", "marked-secret")
+    assert within(auths, "docker.io") == Credentials("hub", "marked-secret")
+    assert within(auths, "other.test") is None
+    assert within({"r.test": {"auth": "broken"}}, "r.test") is None
+    secret = PullSecret("regcred", auths)
+    assert "marked" not in repr(secret)
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(secret)
+
+
+def test_what_is_known_beside_this_machine_is_asked_last(home):
+    def beside(registry, repository):
+        return Credentials("beside", f"{registry}/{repository}")
+
+    docker(home, {"auths": {"r.test": {"auth": encoded("stored", "x")}}})
+    environ = {"HOME": str(home)}
+    assert find("r.test", environ=environ, beside=beside) == Credentials("stored", "x")
+    assert find("s.test", "team", environ=environ, beside=beside) == Credentials("beside", "s.test/team")

@@ -2,7 +2,7 @@
 
     objects    the Secret, the ConfigMaps and the Job of a run       status    a Job and its pods in our words
     streams    follows one                                           inside    what is asked of a pod that runs
-    sidecars   what others put into its pods
+    sidecars   what others put into its pods                         pulling   with which Secrets its pods pull
 
 Everything that is asked of a run is asked of the cluster, so any process that reaches it can ask.
 https://kubernetes.io/docs/concepts/workloads/controllers/job/
@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from fairing.errors import DeployError
 from fairing.events import Event, FileInfo, Source, Stamp, Status
 from fairing.kube import access, connection, here
+from fairing.pod import Pod
 from fairing.ports import Reporter, Stream
 from fairing.spec import BuiltImage, Destination, Finding, Handle, Target, Workload
-from fairing_deployers.job import inside, keeping, objects, sidecars, status
+from fairing_deployers.job import inside, keeping, objects, pulling, sidecars, status
 
 
 class JobDeployer:
@@ -46,15 +47,17 @@ class JobDeployer:
         yield from found
         if all(each.good for each in found if each.name == "cluster"):
             yield from keeping.findings(reached)
-        if sidecars.injects(reached):
-            yield Finding("sidecar", sidecars.LEFT_OUT)
+        if said := sidecars.left_out(reached, Pod()):
+            yield Finding("sidecar", said)
+        yield from pulling.findings(reached, target)
 
     def deploy(self, image: BuiltImage, workload: Workload, target: Target, report: Reporter) -> Handle:
         """Make the Job and what it mounts; on failure nothing is left."""
         reached = connection.to(target)
+        workload = pulling.fitted(reached, image, workload)
         handle = objects.create(reached, image, workload, report)
-        if sidecars.injects(reached):
-            report(Status(Stamp(Source("run"), time.time()), "pending", f"{sidecars.LEFT_OUT}, since it never ends"))
+        for said in filter(None, (sidecars.left_out(reached, workload.pod), pulling.said(workload.pod))):
+            report(Status(Stamp(Source("run"), time.time()), "pending", said))
         return handle
 
     def status(self, handle: Handle) -> Status:

@@ -18,24 +18,34 @@ from fairing.errors import AccessError, DeployError
 from fairing.kube.connection import Connection
 from fairing.kube.pods import CONTAINER
 from fairing.kube.watch import Watch
+from fairing.pod import Pod
 from fairing_deployers.job import objects, status
 
 _MOMENT = 3
 """Seconds that a sidecar has to end by itself, as those do that the runner tells."""
 
-LEFT_OUT = "Istio's sidecar is left out of its pods"
-
+_INJECT = "sidecar.istio.io/inject"
 _ISTIO = "istio-injection", "istio.io/rev"
 """Labels of namespaces whose pods get a sidecar of Istio. https://istio.io/latest/docs/setup/additional-setup/sidecar-injection/"""
 
 
-def injects(reached: Connection) -> bool:
-    """Whether Istio puts a sidecar into pods of the namespace that do not say no, as far as may be known."""
+def left_out(reached: Connection, pod: Pod) -> str:
+    """Say that Istio would put a sidecar into a run's pods, and does not; nothing, where it would not, or is to.
+
+    Args:
+        reached: The way to the cluster.
+        pod: What was said of the run's pods.
+    """
     try:
         labels = reached.get(f"/api/v1/namespaces/{reached.namespace}")["metadata"].get("labels", {})
     except (AccessError, DeployError):  # who may not read it is not told
-        return False
-    return any(labels.get(name) not in {None, "", "disabled"} for name in _ISTIO)
+        return ""
+    would = any(labels.get(name) not in {None, "", "disabled"} for name in _ISTIO)
+    if not would or dict(pod.labels).get(_INJECT, "false") != "false":
+        return ""
+    return (
+        f"Istio's sidecar is left out of its pods, since it goes on for ever: labels={{'{_INJECT}': 'true'}} lets it in"
+    )
 
 
 def kept(pod: dict[str, Any]) -> tuple[str, ...]:
