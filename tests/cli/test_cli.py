@@ -268,3 +268,10 @@ def test_a_wrong_line_is_refused_in_one_sentence(fairing, words, code, says):
     done = fairing(*words)
     assert (done.returncode, says in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_options_of_a_cluster_are_typed_in_a_shell_as_in_a_cell(fairing):
+    typed = ["--gpus", "a100:2", "--volumes", "/data=pvc:data", "--volumes", "/x=emptydir", "--no-suspend"]
+    shown = fairing("config", *typed, "--tolerations", "gpu=yes:NoSchedule", "--labels", "team=vision").stdout
+    for text in ("a100:2", '/data={"persistentVolumeClaim"', '/x={"emptyDir"', "gpu=yes:NoSchedule", "team=vision"):
+        assert text in shown

@@ -47,7 +47,13 @@ ASKED = {
         }
     },
     "service_account": "trainer",
-    "pod": {"spec": {"containers": [{"name": "fairing", "env": [{"name": "PATCHED", "value": "yes"}]}]}},
+    "pod": """
+        spec:
+          containers:
+          - name: fairing
+            env: [{name: PATCHED, value: "yes"}]
+            securityContext: {readOnlyRootFilesystem: true}
+    """,
 }
 
 
@@ -90,6 +96,11 @@ def test_what_a_run_writes_to_a_claim_the_next_one_reads(seen):
     first, *_, second = seen
     assert (first["before"], second["before"]) == (None, "by the first")
     assert first["models"] == second["models"] == ["first"]  # one folder of the same claim, beside it
+
+
+def test_a_root_that_cannot_be_written_to_is_no_hindrance(seen):
+    (container,) = seen[2]["spec"]["containers"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
 
 def test_volumes_are_as_large_and_as_writable_as_they_were_asked_for(seen):
@@ -163,6 +174,17 @@ def test_a_run_that_is_suspended_waits_until_somebody_resumes_it(team):
     assert reached.get(f"/api/v1/namespaces/{team}/pods", labelSelector=f"fairing/run={name}")["items"] == []
     reached.patch(f"{path}/{name}", {"spec": {"suspend": False}})
     assert job.result() == 32
+
+
+def test_a_run_that_waits_in_a_queue_is_cancelled_and_leaves_it(team):
+    """There is no Kueue here: the Job has its label, and waits as it would."""
+    job = fairing.submit(print, queue="vision")
+    reached, path = connect(namespace=team), f"/apis/batch/v1/namespaces/{team}/jobs/{job.handle.parts[-1]}"
+    queued = reached.get(path)
+    assert (queued["spec"]["suspend"], queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"]) == (True, "vision")
+    job.cancel()
+    assert job.status.phase == "cancelled"
+    assert "kueue.x-k8s.io/queue-name" not in reached.get(path)["metadata"]["labels"]
 
 
 def test_a_run_is_kept_for_as_long_as_it_was_asked_to_be(team):

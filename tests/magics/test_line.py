@@ -90,3 +90,26 @@ def test_an_expression_may_have_spaces_and_quotation_marks():
 def test_a_sign_that_was_meant_for_itself_says_how_to_write_it():
     with pytest.raises(ConfigError, match=r"Write \{\{ for the character itself"):
         line.tokens("""--env 'A={"a": 1}'""", {})
+
+
+def test_the_notebooks_own_tables_lists_and_functions_are_values_of_options():
+    def patched(template):
+        return template
+
+    names = {
+        "volumes": {"/data": {"csi": {"driver": "d.example.com"}}, "/scratch": "emptydir"},
+        "toleration": {"key": "gpu", "operator": "Exists"},
+        "tolerations": ["spot", {"key": "gpu"}],
+        "affinity": {"nodeAffinity": {}},
+        "patched": patched,
+    }
+    for typed, meant in (
+        ("--volumes $volumes", {"volumes": names["volumes"]}),
+        ("--tolerations $toleration", {"tolerations": [names["toleration"]]}),
+        ("--tolerations $tolerations", {"tolerations": names["tolerations"]}),
+        ("--tolerations spot --tolerations gpu=yes:NoSchedule", {"tolerations": ["spot", "gpu=yes:NoSchedule"]}),
+        ("--affinity $affinity --pod $patched", {"affinity": names["affinity"], "pod": patched}),
+        ("--gpus a100:{1 + 1} --no-suspend", {"gpus": "a100:2", "suspend": False}),
+    ):
+        read = line.read(line.tokens(typed, names), (), (), options=True, tail=False, name="x")
+        assert options(read[1]) == options(meant)

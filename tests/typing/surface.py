@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from typing_extensions import assert_type
 
 import fairing
@@ -56,6 +58,16 @@ fairing.submit(train, (8,), on_interrupt="stop")  # type: ignore[arg-type]
 fairing.run_script("train.py", timeout="long")  # type: ignore[arg-type]
 fairing.remote(workerz=2)  # type: ignore[call-overload]
 fairing.use(memory=2**30, workers=2)
+
+
+def patched(template: dict[str, Any]) -> dict[str, Any]:
+    return template
+
+
+fairing.train(train, (8,), gpus="a100:2", volumes={"/data": "pvc:data", "/run": {"csi": {"driver": "d"}}}, pod=patched)
+fairing.submit(train, (8,), tolerations=["spot", {"key": "gpu"}], labels={"team": "a"}, secrets={"/key": "KEY"})
+fairing.use(pod={"spec": {}}, affinity={"nodeAffinity": {}}, suspend=True, ttl=60)
+fairing.train(train, (8,), volumes=3)  # type: ignore[call-overload]
 
 # The rest of the public names.
 assert_type(fairing.jobs(), fairing.api.runs.Jobs)

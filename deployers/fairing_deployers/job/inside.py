@@ -174,9 +174,10 @@ def cancel(reached: Connection, job: dict[str, Any]) -> None:
     if (phase := status.of(job, there).phase) in FINAL:  # its pods settle that a second before its Job says it
         sidecars.end(reached, job, there, well=phase == "succeeded")
         return
-    note = {"metadata": {"annotations": {objects.CANCELLED: "true"}}}
+    note: dict[str, Any] = {"metadata": {"annotations": {objects.CANCELLED: "true"}}}
     running = [pod for pod in there if "running" in status.container(pod).get("state", {})]
-    if not running:
+    if not running:  # nor is it in a queue from then on, which would resume it
+        note["metadata"]["labels"] = {objects.QUEUE: None}
         objects.change(reached, job, {**note, "spec": {"suspend": True}})
     else:
         objects.change(reached, job, {**note, "spec": {"backoffLimit": 0}})

@@ -43,7 +43,7 @@ STARTS = "fairing/start-timeout"
 REASON = "fairing/not-started"
 """The annotation of a Job that was given up before it started: why, in words."""
 
-_QUEUE = "kueue.x-k8s.io/queue-name"
+QUEUE = "kueue.x-k8s.io/queue-name"
 """The label by which Kueue knows a Job: it resumes it when there is room.
 https://kueue.sigs.k8s.io/docs/tasks/run/jobs/"""
 
@@ -140,7 +140,7 @@ def manifest(
     group, pod = workload.groups[0], workload.pod
     deadline = {"activeDeadlineSeconds": max(1, round(workload.timeout))} if workload.timeout else {}
     starts = {STARTS: f"{workload.start_timeout:g}"} if workload.start_timeout else {}
-    queue = {_QUEUE: pod.queue} if pod.queue else {}
+    queue = {QUEUE: pod.queue} if pod.queue else {}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
