@@ -43,17 +43,22 @@ def lacking(reached: Connection, rights: Iterable[Right]) -> Iterator[tuple[Righ
 
 
 def refuse(reached: Connection, rights: Iterable[Right]) -> None:
-    """Refuse what the user may not do, before anything is made.
+    """Refuse what the user may not do, before anything is made; what they might a moment ago is not asked again.
 
     Raises:
         AccessError: They lack a right.
     """
-    for (verb, _, resource), reason in lacking(reached, rights):
+    for (verb, _, resource), reason in _lacking_now(reached, rights):
         raise AccessError(
             f"You may not {verb} {resource} in the namespace {reached.namespace!r} of {reached.context!r}.",
             why=f"{reason.rstrip('.')}." if reason else "",
             fix="Choose a namespace= in which you may, or ask whoever runs the cluster.",
         )
+
+
+def may(reached: Connection, rights: Iterable[Right]) -> bool:
+    """Say whether the user may do all of it; if they might a moment ago, that is not asked again."""
+    return not any(True for _ in _lacking_now(reached, rights))
 
 
 def findings(reached: Connection, rights: Iterable[Right]) -> Iterator[Finding]:
@@ -70,6 +75,16 @@ def findings(reached: Connection, rights: Iterable[Right]) -> Iterator[Finding]:
     yield Finding("rights", f"you may not {', '.join(missing)}" if missing else "all that runs need", not missing, fix)
     yield Finding("operators", ", ".join(_operators(reached)) or "none: runs are plain Jobs")
     yield from _quotas(reached)
+
+
+def _lacking_now(reached: Connection, rights: Iterable[Right]) -> Iterator[tuple[Right, str]]:
+    granted = reached.login.granted
+    for right in rights:
+        if (reached.namespace, right) not in granted:
+            found = tuple(lacking(reached, [right]))
+            yield from found
+            if not found:
+                granted.add((reached.namespace, right))
 
 
 def _user(reached: Connection) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from fairing.errors import FairingError
+from fairing.errors import AccessError, FairingError
 from fairing.kube.connection import Connection, Refused
 from fairing.kube.pods import RUN
 from fairing.spec import File
@@ -161,7 +161,15 @@ def _placed(reached: Connection, thing: Thing) -> str:
 
 
 def _kept(reached: Connection, thing: Thing) -> bool:
-    """Have what is there left alone from now on, if it is there; whoever would remove it knows another version."""
+    """Have what is there left alone from now on, if it is there; whoever would remove it knows another version.
+
+    What has an owner is left alone as it is, and need not be written, which takes long for a large one. Should its last
+    owner be deleted in this moment, it is made again when it is given to the new one.
+    """
+    with suppress(AccessError):  # whoever may make them need not be able to list them
+        there = reached.metadata(_path(reached, thing.kind), fieldSelector=f"metadata.name={thing.name}")
+        if any(each["metadata"].get("ownerReferences") for each in there):
+            return True
     until = {"metadata": {"annotations": unowned(thing.run)["annotations"]}}
     try:
         reached.patch(f"{_path(reached, thing.kind)}/{thing.name}", until, bare=True)

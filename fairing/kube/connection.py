@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 from fairing.errors import AccessError, ConfigError, DeployError, FairingError
+from fairing.kube import recent
 from fairing.kube.login import Identity, Login, in_kubeconfig, in_pod
+from fairing.kube.recent import Way
 from fairing.spec import Target
 
 if TYPE_CHECKING:
@@ -206,6 +208,7 @@ class Connection:
                 timeout=urllib3.Timeout(total=asked.total, connect=_CONNECT, read=asked.read),
             )
         except urllib3.exceptions.HTTPError as wrong:
+            recent.forget(self.login)
             raise Unreachable(
                 f"The cluster {self.context!r} cannot be reached.",
                 why=f"{_reason(wrong)}.",
@@ -220,6 +223,7 @@ class Connection:
             said = text
         why = f"{said.strip().rstrip('.')[:2000]}."
         if answer.status == 401:
+            recent.forget(self.login)
             return AccessError(
                 f"The cluster {self.context!r} does not know who you are.",
                 why=why,
@@ -245,24 +249,11 @@ def connect(context: str | None = None, namespace: str | None = None) -> Connect
         AccessError: The kubeconfig's credential plugin fails.
         ConfigError: There is no such context, or no kubeconfig at all.
     """
-    from kubernetes import config
-
     # the client reads the variable once, when it is imported; a notebook may set it later
     files = os.environ.get("KUBECONFIG") or "~/.kube/config"
-    try:
-        known, current = config.list_kube_config_contexts(files)
-    except (config.ConfigException, OSError) as missing:
-        if context not in {None, IN_CLUSTER}:
-            raise _no_context(context, ()) from missing
-        return _in_cluster(namespace)
-    if context == IN_CLUSTER and os.environ.get("KUBERNETES_SERVICE_HOST"):
-        return _in_cluster(namespace)
-    names = [each["name"] for each in known]
-    name = context or current["name"]
-    if name not in names:
-        raise _no_context(name, tuple(names))
-    own = next(each for each in known if each["name"] == name)["context"].get("namespace")
-    return Connection(Login(lambda: in_kubeconfig(files, name)), name, namespace or own or "default")
+    key = recent.key(context, files)
+    way = recent.find(key) or recent.keep(key, _way(context, files))
+    return Connection(way.login, way.context, namespace or way.namespace)
 
 
 def to(target: Target) -> Connection:
@@ -275,8 +266,27 @@ def own_namespace() -> str:
     return _NAMESPACE.read_text().strip() if _NAMESPACE.exists() else "default"
 
 
-def _in_cluster(namespace: str | None) -> Connection:
-    return Connection(Login(in_pod), IN_CLUSTER, namespace or own_namespace())
+def _way(context: str | None, files: str) -> Way:
+    from kubernetes import config
+
+    try:
+        known, current = config.list_kube_config_contexts(files)
+    except (config.ConfigException, OSError) as missing:
+        if context not in {None, IN_CLUSTER}:
+            raise _no_context(context, ()) from missing
+        return _inside()
+    if context == IN_CLUSTER and os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return _inside()
+    names = [each["name"] for each in known]
+    name = context or current["name"]
+    if name not in names:
+        raise _no_context(name, tuple(names))
+    own = next(each for each in known if each["name"] == name)["context"].get("namespace")
+    return Way(Login(lambda: in_kubeconfig(files, name)), name, own or "default")
+
+
+def _inside() -> Way:
+    return Way(Login(in_pod), IN_CLUSTER, own_namespace())
 
 
 def _no_context(name: str | None, known: tuple[str, ...]) -> ConfigError:

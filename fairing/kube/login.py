@@ -82,6 +82,8 @@ class Login:
         self._lock = threading.Lock()
         found = find()
         self._now = Identity(found, _pools(found))
+        self.granted: set[object] = set()
+        """What was found to be allowed to whoever asks now."""
 
     @property
     def host(self) -> str:
@@ -104,6 +106,7 @@ class Login:
             return self._now
 
     def _read(self) -> None:
+        self.granted.clear()
         found = self._find()
         same = found.way() == self._now.found.way()
         self._now = Identity(found, self._now.pools if same else _pools(found))

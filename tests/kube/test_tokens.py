@@ -14,6 +14,7 @@ import urllib3
 import fairing
 from fairing.errors import AccessError
 from fairing.events import Lost, Text
+from fairing.kube import recent
 from fairing.kube.connection import connect
 from fairing.kube.execute import Output
 from fairing.kube.pods import CONTAINER
@@ -96,7 +97,9 @@ def test_a_token_that_is_taken_back_before_its_time_is_replaced_while_a_run_is_f
             print("stopped")
 
         job = fairing.submit(waits)
+        recent.forget(connect(cluster.context, there).login)  # who follows would renew the same one first
         reached = connect(cluster.context, there)
+        recent.forget(reached.login)
         events = job.events()
         while not isinstance(next(events), Text):
             pass
@@ -134,6 +137,7 @@ mount --bind "$1" /run/secrets/kubernetes.io/serviceaccount && exec "$2" -c "$3"
 """
 ASKS = """
 import sys
+from fairing.kube import recent
 from fairing.kube.connection import connect
 reached = connect()
 for line in sys.stdin:
