@@ -10,6 +10,7 @@ FairingError                  what happened, to what, why, and what to do next
 ├── CapacityError             there is no room for what was asked
 ├── DeployError               the workload could not be created or found
 ├── RunFailed                 the run ended badly; the cause of the user's own exception
+│   ├── RunNotStarted         before any of its code ran: no place, no image, no right
 │   ├── RunKilled             by a signal that nobody here sent
 │   │   └── OutOfMemory       by the kernel, for its memory
 │   ├── RunTimedOut           it reached its ``timeout``
@@ -89,6 +90,10 @@ class RunFailed(FairingError):
 
     code: int | None = None
     """The exit code of its process, where it had one."""
+
+
+class RunNotStarted(RunFailed):
+    """The run ended before any of its code ran: nothing could take it, or what it needs is not there."""
 
 
 class RunKilled(RunFailed):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,9 @@ _BUSY = frozenset({429, 502, 503, 504})
 _WHOLE = "application/json"
 _BARE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _BARE_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_NOT_RIGHTS = re.compile(r"exceeded quota|violates PodSecurity|denied (the )?request")
+"""What an API server refuses with 403 although the user has the right."""
+
 _TYPES = {
     "POST": "application/json",
     "PUT": "application/json",
@@ -95,6 +99,7 @@ class Connection:
         self.context = context
         self.namespace = namespace
         self._answered = False
+        self._told: tuple[str, float] | None = None
 
     @property
     def host(self) -> str:
@@ -157,6 +162,15 @@ class Connection:
         """
         return self._send(_Question("GET", path, query=query, read=read))
 
+    def now(self) -> float:
+        """Return the seconds since 1970 by the cluster's clock, to its second, as its last answer has told them."""
+        from email.utils import parsedate_to_datetime
+
+        if self._told is None:
+            return time.time()
+        date, then = self._told
+        return parsedate_to_datetime(date).timestamp() + time.monotonic() - then
+
     def _request(self, asked: _Question) -> dict[str, Any]:
         """Send a request and return the answer.
 
@@ -186,6 +200,8 @@ class Connection:
         if answer.status in _BUSY and self._answered:
             raise Unreachable(f"The cluster {self.context!r} is busy.", why=f"It answers {answer.status}.")
         self._answered = True
+        if date := answer.headers.get("Date"):
+            self._told = (date, time.monotonic())
         if answer.status >= 400:
             raise self._refusal(asked.method, asked.path, answer)
         return answer
@@ -229,7 +245,7 @@ class Connection:
                 why=why,
                 fix="Log in again, as you do for kubectl, or choose another context=.",
             )
-        if answer.status == 403 and "exceeded quota" not in said and "violates PodSecurity" not in said:
+        if answer.status == 403 and not _NOT_RIGHTS.search(said):
             return AccessError(
                 f"You may not do this on the cluster {self.context!r}.",
                 why=why,

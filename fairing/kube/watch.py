@@ -27,17 +27,25 @@ class Watch:
         connection: The way to the cluster.
         path: Of the list.
         known: Objects that were there: one that is not any more comes as gone.
+        keep: Whether to tell of those that went while the watch was cut; to know it, all are kept in memory.
         selector: ``labelSelector`` or ``fieldSelector``.
 
     Each item is ``(gone, object)``. After a cut, objects may come again as they are.
     """
 
     def __init__(
-        self, connection: Connection, path: str, known: Sequence[dict[str, Any]] = (), **selector: str
+        self,
+        connection: Connection,
+        path: str,
+        known: Sequence[dict[str, Any]] = (),
+        *,
+        keep: bool = True,
+        **selector: str,
     ) -> None:
         self._connection = connection
         self._path = path
         self._selector = selector
+        self._keep = keep
         self._known = {each["metadata"]["uid"]: each for each in known}
         self._closed = threading.Event()
         self._open: Any = None
@@ -52,14 +60,15 @@ class Watch:
                     version = listed["metadata"]["resourceVersion"]
                     found = {each["metadata"]["uid"]: each for each in listed["items"]}
                     yield from ((True, each) for uid, each in self._known.items() if uid not in found)
-                    self._known = found
+                    self._known = found if self._keep else {}
                     yield from ((False, each) for each in found.values())
                 for change, each in self._changes(version):
                     failures = 0
                     version = each["metadata"]["resourceVersion"]
                     if change == "BOOKMARK":
                         continue
-                    self._known[each["metadata"]["uid"]] = each
+                    if self._keep:
+                        self._known[each["metadata"]["uid"]] = each
                     yield change == "DELETED", each
             except Refused as refused:
                 if refused.status != 410:

@@ -63,6 +63,7 @@ class View:
         replicas: What each replica last said of itself, by name.
         progress: Named pieces of work that are under way.
         metrics: The last value of each number, by replica and name.
+        memory: The most bytes of memory that a replica said it held.
         cells: How far a notebook is.
         files: What it left in its working folder.
         lines: Lines written so far.
@@ -79,6 +80,7 @@ class View:
     replicas: tuple[tuple[str, Status], ...] = ()
     progress: tuple[Progress, ...] = ()
     metrics: tuple[tuple[str, str, float], ...] = ()
+    memory: float = 0.0
     cells: Cells = Cells()
     files: tuple[FileInfo, ...] = ()
     lines: int = 0
@@ -108,7 +110,8 @@ def fold(view: View, event: Event) -> View:  # noqa: RET503 - the last case neve
         case Metric():
             source = str(event.at.source)
             others = tuple(each for each in view.metrics if each[:2] != (source, event.name))
-            return replace(view, metrics=(*others, (source, event.name, event.value)))
+            most = max(view.memory, event.value) if event.name == "memory" else view.memory
+            return replace(view, metrics=(*others, (source, event.name, event.value)), memory=most)
         case CellStatus():
             return replace(view, cells=_cells(view.cells, event))
         case Files():

@@ -24,6 +24,8 @@ from fairing.runtime.cells import Cells
 
 _WORDS = {
     "signal": ("RunKilled", "the run was killed"),
+    "start": ("RunNotStarted", "the run did not start"),
+    "evicted": ("RunKilled", "the cluster ended the run"),
     "exit": ("RunFailed", "the run's process ended"),
     "memory": ("OutOfMemory", "the run used more memory than it may"),
     "timeout": ("RunTimedOut", "the run reached its timeout"),

@@ -6,12 +6,21 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fairing.errors import OutOfMemory, ResultRefused, RunCancelled, RunFailed, RunKilled, RunLost, RunTimedOut
+from fairing.errors import (
+    OutOfMemory,
+    ResultRefused,
+    RunCancelled,
+    RunFailed,
+    RunKilled,
+    RunLost,
+    RunNotStarted,
+    RunTimedOut,
+)
 from fairing.events import Failure, Payload, Status
 from fairing.output.fold import View
 from fairing.shell import numbered
 from fairing.spec import Handle
-from fairing.words import sentence
+from fairing.words import sentence, size
 
 Hint = Callable[[str], str | None]
 """From a path or module that the run missed, to the option that would have taken it along."""
@@ -95,7 +104,12 @@ def _ended(handle: Handle, failure: Failure | None, status: Status | None, view:
         return RunTimedOut(f"{handle} was stopped: {evalue or reason}.", fix="A larger timeout= gives it more time.")
     if ename == "memory":
         why = _said(evalue) or "It used more than it may."
+        why += f" The most that it was seen to hold is {size(view.memory)}." if view.memory else ""
         return OutOfMemory(f"{handle} ran out of memory.", why=why + _last(view), fix="Ask for more with memory=.")
+    if ename == "start":
+        return RunNotStarted(f"{handle} did not start.", why=_said(evalue) + _last(view))
+    if ename == "evicted":
+        return RunKilled(f"{handle} was ended by the cluster.", why=_said(evalue) + _last(view))
     if ename == "lost":
         return RunLost(f"{handle} was lost.", why=_said(evalue or reason) + _last(view))
     if ename == "cancelled":

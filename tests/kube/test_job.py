@@ -119,7 +119,7 @@ def test_cancelling_lets_finally_run_and_keeps_the_log(there):
 def test_a_run_that_waits_for_a_node_is_cancelled_at_once_and_says_why_it_waits(there):
     job = fairing.submit(print, cpu=1000)
     reasons = (event.reason for event in job.events() if getattr(event, "phase", "") == "pending")
-    assert any("Insufficient cpu" in reason for reason in reasons)
+    assert any("it asks for 1,000 CPUs" in reason for reason in reasons)
     job.cancel()
     assert job.status.phase == "cancelled"
 

@@ -3,6 +3,7 @@
     objects    the Secret, the ConfigMaps and the Job of a run       status    a Job and its pods in our words
     streams    follows one                                           inside    what is asked of a pod that runs
     sidecars   what others put into its pods                         pulling   with which Secrets its pods pull
+    waiting    what it waits for                                     told      what is told of it as a whole
 
 Everything that is asked of a run is asked of the cluster, so any process that reaches it can ask.
 https://kubernetes.io/docs/concepts/workloads/controllers/job/
@@ -12,14 +13,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from fairing.errors import DeployError
-from fairing.events import Event, FileInfo, Source, Stamp, Status
+from fairing.events import FINAL, Event, FileInfo, Source, Stamp, Status
 from fairing.kube import access, connection, here
 from fairing.pod import Pod
 from fairing.ports import Reporter, Stream
 from fairing.spec import BuiltImage, Destination, Finding, Handle, Target, Workload
-from fairing_deployers.job import inside, keeping, objects, pulling, sidecars, status
+from fairing_deployers.job import inside, keeping, objects, pulling, sidecars, status, waiting
 
 
 class JobDeployer:
@@ -63,7 +65,12 @@ class JobDeployer:
     def status(self, handle: Handle) -> Status:
         """Read how the run is from its Job."""
         reached, job = objects.find(handle)
-        return status.of(job, status.pods(reached, job))
+        pods = status.pods(reached, job)
+        now = status.of(job, pods)
+        if now.phase in FINAL:
+            return now
+        situation = waiting.now(reached, job, pods)
+        return replace(now, phase=situation.phase, reason=str(situation.why))
 
     def streams(self, handle: Handle, since: float | None = None) -> Stream[Stream[Event]]:
         """Follow the Job, and the log of each of its pods."""

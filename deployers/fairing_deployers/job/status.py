@@ -8,10 +8,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 from fairing.events import Event, Failure, Phase, Source, Stamp, Status
+from fairing.kube import ends, why
 from fairing.kube.connection import Connection
-from fairing.kube.pods import CONTAINER
 from fairing.kube.watch import Watch
-from fairing.words import size
+from fairing.kube.why import container as container
 from fairing_deployers.job import objects
 
 INDEX = "batch.kubernetes.io/job-completion-index"
@@ -41,16 +41,21 @@ def index(pod: dict[str, Any]) -> int:
 
 
 def of(job: dict[str, Any], there: Sequence[dict[str, Any]]) -> Status:
-    """Return how a run is."""
+    """Return how a run is, as far as its Job and its pods say it."""
     ended = finished(job) or _done(job, there)
     if ended is not None:
         phase, at = ended
-        return Status(Stamp(Source("run"), at), phase)
+        failed = _failure(job, there)
+        return Status(Stamp(Source("run"), at), phase, failed.evalue if failed else "")
     began = [start for pod in there if (start := started(pod)) is not None]
     if began:
         return Status(Stamp(Source("run"), min(began)), "running")
-    at = _seconds(job["metadata"]["creationTimestamp"])
-    return Status(Stamp(Source("run"), at), "pending", waits(there[0]) if there else "waiting for its pods")
+    return Status(Stamp(Source("run"), made(job)), "pending")
+
+
+def made(job: dict[str, Any]) -> float:
+    """Return when a Job was made, in seconds since 1970 by the cluster's clock."""
+    return _seconds(job["metadata"]["creationTimestamp"])
 
 
 def finished(job: dict[str, Any]) -> tuple[Phase, float] | None:
@@ -59,7 +64,9 @@ def finished(job: dict[str, Any]) -> tuple[Phase, float] | None:
         if each["status"] != "True":
             continue
         at = _seconds(each.get("lastTransitionTime"))
-        if each["type"] in {"Failed", "FailureTarget"} or (each["type"] == "Suspended" and _cancelled(job)):
+        if each["type"] in {"Failed", "FailureTarget"} or (
+            each["type"] == "Suspended" and (_cancelled(job) or given_up(job))
+        ):
             return ("cancelled" if _cancelled(job) else "failed"), at
         if each["type"] in {"Complete", "SuccessCriteriaMet"}:
             return "succeeded", at
@@ -79,7 +86,7 @@ def end(job: dict[str, Any], there: Sequence[dict[str, Any]]) -> list[Event]:
 
 def _done(job: dict[str, Any], there: Sequence[dict[str, Any]]) -> tuple[Phase, float] | None:
     """Return how the pods of a run ended and when, where the Job cannot but follow: all well, or one's code failed."""
-    ended = {index(pod): state for pod in there if (state := container(pod).get("state", {}).get("terminated"))}
+    ended = {index(pod): state for pod in there if not _again(pod) and (state := _terminated(pod))}
     last = max((_seconds(state.get("finishedAt")) for state in ended.values()), default=0.0)
     if all(state["exitCode"] == 0 for state in ended.values()):
         return ("succeeded", last) if len(ended) == job["spec"]["completions"] else None
@@ -96,82 +103,78 @@ def wait(reached: Connection, job: dict[str, Any]) -> None:
             return
 
 
-def _failure(job: dict[str, Any], there: Sequence[dict[str, Any]]) -> Event | None:
+def _failure(job: dict[str, Any], there: Sequence[dict[str, Any]]) -> Failure | None:
     """Return what only the cluster knows of a run's bad end: its own code did not tell, and could not."""
     ended = finished(job) or _done(job, there)
     if ended is None or ended[0] != "failed":
         return None
-    reasons = {each.get("reason") for each in job.get("status", {}).get("conditions", ())}
     stamp = Stamp(Source("run"), ended[1])
+    if said := given_up(job):
+        return Failure(stamp, "start", said)
     for pod in there:
-        state = container(pod).get("state", {}).get("terminated", {})
-        if state.get("reason") == "OOMKilled":
-            return Failure(
-                stamp,
-                "memory",
-                f"It used more than its limit of {_limit(pod)} of memory" if _limit(pod) else "Its node had none left",
-                code=-9,
-            )
-        if pod["status"].get("reason") == "Evicted":
-            return Failure(stamp, "exit", pod["status"].get("message", "evicted"), code=state.get("exitCode"))
+        if said := ends.without_memory(pod):
+            return Failure(stamp, "memory", said, code=-9)
+        if said := ends.evicted(pod):
+            return Failure(stamp, "evicted", said, code=_terminated(pod).get("exitCode"))
+        if unstarted := why.started_badly(pod):
+            return Failure(stamp, "start", str(unstarted), code=_terminated(pod).get("exitCode"))
+    reasons = {each.get("reason") for each in job.get("status", {}).get("conditions", ())}
     if "DeadlineExceeded" in reasons:
         return Failure(stamp, "timeout", f"it reached its timeout of {job['spec']['activeDeadlineSeconds']} s")
     return None
 
 
-def waits(pod: dict[str, Any]) -> str:
-    """Say what a pod that has not started waits for."""
-    for each in pod["status"].get("conditions", ()):
-        if each["type"] == "PodScheduled" and each["status"] != "True":
-            return f"no node has room: {each.get('message', 'unschedulable')}"
-    waiting = container(pod).get("state", {}).get("waiting", {})
-    said = waiting.get("message", "")
-    words = {
-        "ContainerCreating": "its container is being made",
-        "PodInitializing": "its container is being made",
-        "ErrImagePull": f"its image cannot be pulled: {said}",
-        "ImagePullBackOff": f"its image cannot be pulled: {said}",
-        "InvalidImageName": f"its image's name is wrong: {said}",
-        "CreateContainerConfigError": f"its container cannot be made: {said}",
-        "CreateContainerError": f"its container cannot be made: {said}",
-        "RunContainerError": f"its container cannot be started: {said}",
-    }
-    reason = waiting.get("reason", "")
-    return words.get(reason, f"{reason}: {said}" if reason else "waiting for a node")
+def crashed(pod: dict[str, Any]) -> Failure | None:
+    """Return how a pod's process ended before the runner in it spoke, where it is that process's own doing."""
+    ended = _terminated(pod)
+    code = ended.get("exitCode", 0)
+    if not code or ends.disrupted(pod) or ends.evicted(pod) or ends.without_memory(pod):
+        return None
+    said = f"its process ended with exit code {code} before the runner in it said anything"
+    return Failure(Stamp(Source("run"), _seconds(ended.get("finishedAt"))), "start", said, code=code)
 
 
-def container(pod: dict[str, Any]) -> dict[str, Any]:
-    """Return the status of the container that runs the code; empty, while there is none."""
-    for each in pod["status"].get("containerStatuses", ()):
-        if each["name"] == CONTAINER:
-            return dict(each)
-    return {}
+def given_up(job: dict[str, Any]) -> str:
+    """Return why a run was given up before it started; empty, where it was not."""
+    return str(job["metadata"].get("annotations", {}).get(objects.REASON, ""))
 
 
 def started(pod: dict[str, Any]) -> float | None:
     """Return when a pod's container started, in seconds since 1970, if it has."""
     state = container(pod).get("state", {})
     for each in ("running", "terminated"):
-        if state.get(each, {}).get("startedAt"):
-            return _seconds(state[each]["startedAt"])
+        at = state.get(each, {}).get("startedAt")
+        if at and not at.startswith("1970-"):  # of one that could not be started
+            return _seconds(at)
     return None
+
+
+def well(pod: dict[str, Any]) -> bool:
+    """Say whether a pod's container has ended well."""
+    return _terminated(pod).get("exitCode") == 0
+
+
+def killed(pod: dict[str, Any]) -> bool:
+    """Say whether a pod's container was killed, or never told how it ended."""
+    return _terminated(pod).get("exitCode", objects.KILLED[0]) in objects.KILLED
 
 
 def over(pod: dict[str, Any]) -> bool:
     """Say whether a pod's container has ended for good."""
-    return "terminated" in container(pod).get("state", {}) or pod["status"].get("phase") in {"Failed", "Succeeded"}
+    return bool(_terminated(pod)) or pod["status"].get("phase") in {"Failed", "Succeeded"}
 
 
 def _cancelled(job: dict[str, Any]) -> bool:
     return objects.CANCELLED in job["metadata"].get("annotations", {})
 
 
-def _limit(pod: dict[str, Any]) -> str:
-    for each in pod["spec"]["containers"]:
-        if each["name"] == CONTAINER:
-            limit = str(each["resources"].get("limits", {}).get("memory", ""))
-            return size(int(limit)) if limit.isdigit() else limit
-    return ""
+def _terminated(pod: dict[str, Any]) -> dict[str, Any]:
+    return dict(container(pod).get("state", {}).get("terminated") or {})
+
+
+def _again(pod: dict[str, Any]) -> bool:
+    """Say whether the cluster took a pod away that had not ended well: then another takes its place."""
+    return bool(ends.disrupted(pod)) and not well(pod)
 
 
 def _seconds(text: str | None) -> float:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from fairing.events import Event, Source, Stamp, Status
+from fairing.errors import AccessError, DeployError
+from fairing.events import Event, Failure, Source, Stamp, Status
 from fairing.kube.connection import Connection
 from fairing.kube.watch import Watch
 from fairing.ports import Stream
-from fairing.run.streams import Listed
-from fairing_deployers.job import logs, objects, sidecars, status
+from fairing_deployers.job import logs, objects, sidecars, status, waiting
+from fairing_deployers.job.told import Fed, Told
 
 
 class Replicas:
@@ -26,62 +28,69 @@ class Replicas:
         self._pods = Watch(reached, status.path(reached), labelSelector=status.selector(job))
         path = f"/apis/batch/v1/namespaces/{reached.namespace}/jobs"
         self._jobs = Watch(reached, path, [job], fieldSelector=f"metadata.name={job['metadata']['name']}")
+        self._events = Watch(reached, waiting.events(reached), keep=False, fieldSelector=waiting.EVENTS)
+        self._told = Told(reached, job)
         self._there: dict[str, dict[str, Any]] = {}
-        self._followed: set[str] = set()
         self._logs: dict[str, logs.PodLog] = {}
         self._closed = False
-        self._said = ""
 
     def __iter__(self) -> Iterator[Stream[Event]]:
-        yield _Told(self._reached, self._jobs, self._changed)
-        if logs.gone(self._job, set()):
-            left = {pod["metadata"]["uid"] for pod in status.pods(self._reached, self._job)}
-            for pod in logs.gone(self._job, left):
-                yield logs.PodLog(self._reached, self._job, pod, self._key, self._since, there=False)
-        for gone, pod in self._pods:
-            self._there[pod["metadata"]["uid"]] = pod
-            if not gone:
-                yield from self._seen(pod)
-            there = tuple(self._there.values())
-            if (ended := status.decided(self._job, there)) is not None:
-                self._jobs.close()
-                yield Listed(self._kept(ended, there))
-                self._end(there)
-                return
-            if (
-                not gone and sidecars.kept(pod) and sidecars.failed(pod)
-            ):  # it was killed, and may be started again when its pod has ended
-                self._end([pod])
-        for pod in status.pods(self._reached, self._job):  # those of a run that had ended before
-            yield from self._log(pod)
+        yield self._told
+        yield Fed(self._jobs, self._changed)
+        yield Fed(self._events, self._told.event, optional=True)
+        try:
+            yield from self._gone()
+            yield from self._followed()
+        finally:
+            self._jobs.close()
+            self._events.close()
 
     def close(self) -> None:
         """End it, from any thread."""
         self._closed = True
         self._pods.close()
 
-    def _changed(self, job: dict[str, Any], ended: bool) -> None:
-        self._job = job
-        if ended:
-            self._pods.close()
+    def _gone(self) -> Iterator[Stream[Event]]:
+        """Give what was read of pods that are gone."""
+        if logs.gone(self._job, set()):
+            left = {pod["metadata"]["uid"] for pod in status.pods(self._reached, self._job)}
+            for pod in logs.gone(self._job, left):
+                yield logs.PodLog(self._reached, self._job, pod, self._key, self._since, there=False)
 
-    def _seen(self, pod: dict[str, Any]) -> Iterator[Stream[Event]]:
-        if status.started(pod) is not None:
+    def _followed(self) -> Iterator[Stream[Event]]:
+        for gone, pod in self._pods:
+            self._there[pod["metadata"]["uid"]] = pod
+            self._told.pod(pod, gone)
+            if not gone:
+                yield from self._log(pod)
+            there = tuple(self._there.values())
+            if (ended := status.decided(self._job, there)) is not None:
+                self._told.end(self._kept(ended, there))
+                self._end(there)
+                return
+            if not gone and sidecars.kept(pod) and sidecars.failed(pod):
+                self._end([pod])  # it was killed, and may be started again when its pod has ended
+        for pod in status.pods(self._reached, self._job):  # those of a run that had ended before
             yield from self._log(pod)
-        elif not self._followed and (reason := status.waits(pod)) != self._said:
-            self._said = reason
-            yield Listed([Status(Stamp(Source("run"), time.time()), "pending", reason)])
+
+    def _changed(self, job: dict[str, Any], gone: bool) -> None:
+        """Take the Job as it is now: it says how it ended, where its pods do not say it sooner."""
+        self._job = job
+        self._told.job(job)
+        if gone:
+            self._told.end([Status(Stamp(Source("run"), time.time()), "lost", "its Job was deleted")])
+        elif status.finished(job) is not None:
+            self._told.end(status.end(job, status.pods(self._reached, job)))
+        else:
+            return
+        self._jobs.close()
+        self._pods.close()
 
     def _log(self, pod: dict[str, Any]) -> Iterator[Stream[Event]]:
-        began = status.started(pod)
-        if began is None or pod["metadata"]["uid"] in self._followed:
+        if status.started(pod) is None or pod["metadata"]["uid"] in self._logs:
             return
-        if not self._followed:
-            yield Listed([Status(Stamp(Source("run"), began), "running")])
-        self._followed.add(pod["metadata"]["uid"])
-        log = logs.PodLog(self._reached, self._job, pod, self._key, self._since)
-        self._logs[pod["metadata"]["uid"]] = log
-        yield log
+        log = self._logs[pod["metadata"]["uid"]] = logs.PodLog(self._reached, self._job, pod, self._key, self._since)
+        yield Heard(log, self._reached, pod)
 
     def _kept(self, ended: list[Event], pods: Sequence[dict[str, Any]]) -> list[Event]:
         reason = sidecars.goes_on(pods)
@@ -96,24 +105,28 @@ class Replicas:
             sidecars.end(self._reached, self._job, kept, well=status.of(self._job, pods).phase == "succeeded")
 
 
-class _Told:
-    """What the Job says of a run's end, where its pods do not say it sooner."""
+class Heard:
+    """A pod's log; where its runner never spoke, and its process ended badly, that is told at its end."""
 
-    def __init__(self, reached: Connection, watch: Watch, changed: Callable[[dict[str, Any], bool], None]) -> None:
+    def __init__(self, log: Stream[Event], reached: Connection, pod: dict[str, Any]) -> None:
+        self._log = log
         self._reached = reached
-        self._watch = watch
-        self._changed = changed
+        self._pod = pod
 
     def __iter__(self) -> Iterator[Event]:
-        for gone, job in self._watch:
-            self._changed(job, gone or status.finished(job) is not None)
-            if gone:
-                yield Status(Stamp(Source("run"), time.time()), "lost", "its Job was deleted")
-                return
-            if status.finished(job) is not None:
-                yield from status.end(job, status.pods(self._reached, job))
-                return
+        heard = False
+        for event in self._log:
+            heard = heard or event.at.seq is not None
+            yield event
+        if not heard and (failed := self._unheard()) is not None:
+            yield failed
 
     def close(self) -> None:
         """End it, from any thread."""
-        self._watch.close()
+        self._log.close()
+
+    def _unheard(self) -> Failure | None:
+        """Return how the process ended that never spoke; the cluster itself says so where it ended it."""
+        with suppress(DeployError, AccessError):  # it is gone
+            return status.crashed(self._reached.get(f"{status.path(self._reached)}/{self._pod['metadata']['name']}"))
+        return None
