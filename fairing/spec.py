@@ -369,6 +369,11 @@ class Handle:
         path = "/".join(quote(part, safe="") for part in self.parts)
         return f"{self.deployer}://{path}" + (f"?uid={quote(self.uid, safe='')}" if self.uid else "")
 
+    @property
+    def key(self) -> str:
+        """What tells the run apart wherever it is asked from: its uid, where it has one."""
+        return f"{self.deployer}:{self.uid}" if self.uid else str(self)
+
     @staticmethod
     def parse(text: str) -> Handle:
         """Read a handle back from its text.

@@ -49,27 +49,27 @@ def fetched() -> Path:
     return private(_within() / "fetched")
 
 
-def record(handle: str) -> None:
-    """Keep in mind that a run was submitted from here: only its values are loaded without being asked to."""
-    _record(handle).touch(0o600)
+def record(key: str) -> None:
+    """Keep in mind that a run was submitted from here, by its handle's key: only its values are loaded unasked."""
+    _record(key).touch(0o600)
 
 
-def recorded(handle: str) -> bool:
+def recorded(key: str) -> bool:
     """Say whether a run was submitted from here."""
-    return _record(handle).exists()
+    return _record(key).exists()
 
 
-def submitted(handle: str) -> float | None:
+def submitted(key: str) -> float | None:
     """Return when a run was submitted, in seconds since 1970, if it was from here."""
     try:
-        return _record(handle).stat().st_mtime
+        return _record(key).stat().st_mtime
     except FileNotFoundError:
         return None
 
 
-def forget(handle: str) -> None:
+def forget(key: str) -> None:
     """Forget a run that was deleted."""
-    _record(handle).unlink(missing_ok=True)
+    _record(key).unlink(missing_ok=True)
 
 
 def private(folder: Path) -> Path:
@@ -146,5 +146,5 @@ def _unusable(folder: Path, refused: OSError) -> AccessError:
     )
 
 
-def _record(handle: str) -> Path:
-    return private(_within() / "submitted") / hashlib.sha256(handle.encode()).hexdigest()
+def _record(key: str) -> Path:
+    return private(_within() / "submitted") / hashlib.sha256(key.encode()).hexdigest()

@@ -81,7 +81,7 @@ class Asked:
 
     def job(self) -> fairing.Job:
         """Return the run that was named."""
-        return fairing.attach(self.words["handle"])
+        return fairing.attach(self.words["handle"], self.words.get("context"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +258,7 @@ def _seconds(name: str, value: Any) -> float:
 
 _SUBJECT = Word("subject", "a .py or .ipynb file, a function's name, or module:function", "subject")
 _HANDLE = Word("handle", "the run, such as local://train-1f3a", "handle")
+_CONTEXT = Flag("context", "what your kubeconfig calls the run's cluster, where that is not the current context")
 _PARAMETER = Flag("parameter", "a notebook's parameter or a function's argument, NAME=VALUE", "p", "list")
 _RUN: Mapping[str, Any] = {"words": (_SUBJECT,), "flags": (_PARAMETER,), "options": True, "tail": True}
 
@@ -288,16 +289,16 @@ VERBS: Mapping[str, Verb] = {
             lambda a: fairing.jobs(a.words.get("target")),
             flags=(Flag("target", "of which target"),),
         ),
-        Verb("status", "say how a run is", "Job.status", _status, (_HANDLE,)),
+        Verb("status", "say how a run is", "Job.status", _status, (_HANDLE,), (_CONTEXT,)),
         Verb(
             "logs",
             "show what a run has written",
             "Job.logs",
             lambda a: a.job().logs(a.words.get("to")),
             (_HANDLE,),
-            (Flag("to", "write all of it to this file, until the run ends"),),
+            (Flag("to", "write all of it to this file, until the run ends"), _CONTEXT),
         ),
-        Verb("attach", "show a run from its start, and follow it", "attach", _follow, (_HANDLE,)),
+        Verb("attach", "show a run from its start, and follow it", "attach", _follow, (_HANDLE,), (_CONTEXT,)),
         Verb(
             "result",
             "wait for a run's value",
@@ -309,19 +310,34 @@ VERBS: Mapping[str, Verb] = {
                 Flag("save", "write those bytes to this file; nothing is loaded"),
                 Flag("timeout", "seconds to wait; the run goes on"),
                 Flag("trust", "load it although the run was not submitted from here", kind="yes"),
+                _CONTEXT,
             ),
         ),
-        Verb("files", "list the files that a run left", "Job.files", lambda a: Files(a.job().files()), (_HANDLE,)),
+        Verb(
+            "files",
+            "list the files that a run left",
+            "Job.files",
+            lambda a: Files(a.job().files()),
+            (_HANDLE,),
+            (_CONTEXT,),
+        ),
         Verb(
             "download",
             "bring files of a run here",
             "Job.download",
             lambda a: a.job().download(a.words["pattern"], a.words.get("to") or "."),
             (_HANDLE, Word("pattern", "which files, as a glob", default="*")),
-            (Flag("to", "the folder to put them in"),),
+            (Flag("to", "the folder to put them in"), _CONTEXT),
         ),
-        Verb("cancel", "stop a run; what it wrote is kept", "Job.cancel", lambda a: a.job().cancel(), (_HANDLE,)),
-        Verb("delete", "remove a run", "Job.delete", _delete, (_HANDLE,)),
+        Verb(
+            "cancel",
+            "stop a run; what it wrote is kept",
+            "Job.cancel",
+            lambda a: a.job().cancel(),
+            (_HANDLE,),
+            (_CONTEXT,),
+        ),
+        Verb("delete", "remove a run", "Job.delete", _delete, (_HANDLE,), (_CONTEXT,)),
         Verb(
             "use",
             "set options for what follows; alone: forget them",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from html import escape
 
 from fairing import plugins, state
@@ -10,7 +11,7 @@ from fairing.api import inside
 from fairing.config import settings
 from fairing.config.options import Options
 from fairing.edge import edge
-from fairing.errors import FairingError
+from fairing.errors import ConfigError, FairingError
 from fairing.run.job import Job
 from fairing.spec import Handle, Target
 
@@ -38,19 +39,26 @@ class Jobs(list[Job]):
 
 
 @edge
-def attach(handle: str | Handle) -> Job:
+def attach(handle: str | Handle, context: str | None = None) -> Job:
     """Return a run by its handle, whoever started it.
 
     Args:
         handle: Such as ``"local://train-1f3a9c2e"``; ``jobs()`` lists them.
+        context: What your kubeconfig calls the run's cluster, where that is neither the handle's name for it nor your
+            current context.
 
     Raises:
-        ConfigError: It is not a handle.
+        ConfigError: It is not a handle, or of no cluster.
 
     Example:
         >>> attach("local://train-1f3a9c2e").follow()  # doctest: +SKIP
     """
-    return Job(handle if isinstance(handle, Handle) else Handle.parse(handle))
+    found = handle if isinstance(handle, Handle) else Handle.parse(handle)
+    if context is not None:
+        if len(found.parts) == 1:
+            raise ConfigError(f"{found} runs on no cluster.", fix="Leave out context=.")
+        found = replace(found, parts=(context, *found.parts[1:]))
+    return Job(found)
 
 
 def watch(job: Job) -> None:
@@ -89,7 +97,7 @@ def jobs(target: Target | str | None = None) -> Jobs:
 
 def _row(job: Job) -> tuple[str, str, str, str]:
     handle = str(job.handle)
-    started = state.submitted(handle)
+    started = state.submitted(job.handle.key)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(started)) if started else ""
     try:
         status = job.status

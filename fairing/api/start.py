@@ -219,7 +219,7 @@ def launched(captured: Captured, target: Target, settled: Options, report: Repor
         from fairing.run.notebook import NotebookJob
 
     handle = launch.launch(captured.bundle, image(settled), workload(captured, settled), target, report)
-    state.record(str(handle))
+    state.record(handle.key)
     if captured.document is None:
         return Job(handle, captured.report, _hint)
     return NotebookJob(handle, captured.report, captured.document, _hint)

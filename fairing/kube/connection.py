@@ -111,7 +111,7 @@ class Connection:
         return self._request(_Question("GET", path, query=query, accept=_WHOLE))
 
     def get_soon(self, path: str, seconds: float) -> dict[str, Any]:
-        """Read an object, and wait for a cluster that does not answer for so many seconds at most."""
+        """Read an object, once, and wait for the answer for so many seconds at most."""
         return self._request(_Question("GET", path, accept=_WHOLE, total=seconds))
 
     def metadata(self, path: str, **query: Any) -> list[dict[str, Any]]:

@@ -245,7 +245,7 @@ class Job:
     def delete(self) -> None:
         """Stop it, and remove it and everything that was made for it; one that is gone already stays gone."""
         self._deployer.delete(self.handle)
-        state.forget(str(self.handle))
+        state.forget(self.handle.key)
 
     def carded(self) -> None:
         """Remember that the cell that runs shows this job's card already."""

@@ -34,7 +34,7 @@ _TORCH = re.compile(r"deserialize object on (?:a )?(\w+) device", re.IGNORECASE)
 
 def trusted(handle: Handle, trust: bool | None) -> bool:
     """Say whether values of a run may be unpickled: it was submitted from here, or its reader says so."""
-    return bool(trust) or state.recorded(str(handle))
+    return bool(trust) or state.recorded(handle.key)
 
 
 def fetch(payload: Payload, source: Source, read: Read) -> bytes:

@@ -1,7 +1,8 @@
 """Runs images as Jobs of Kubernetes (batch/v1): no operator, and only the rights of somebody who may edit a namespace.
 
     objects    the Secret, the ConfigMaps and the Job of a run       status    a Job and its pods in our words
-    streams    follows one                                           inside    what is asked of a pod that runs
+    found      one by its handle, from any machine                   inside    what is asked of a pod that runs
+    streams    follows one
     sidecars   what others put into its pods                         pulling   with which Secrets its pods pull
     waiting    what it waits for                                     told      what is told of it as a whole
 
@@ -21,7 +22,7 @@ from fairing.kube import access, connection, here
 from fairing.pod import Pod
 from fairing.ports import Reporter, Stream
 from fairing.spec import BuiltImage, Destination, Finding, Handle, Target, Workload
-from fairing_deployers.job import inside, keeping, objects, pulling, sidecars, status, waiting
+from fairing_deployers.job import found, inside, keeping, objects, pulling, sidecars, status, waiting
 
 
 class JobDeployer:
@@ -64,7 +65,7 @@ class JobDeployer:
 
     def status(self, handle: Handle) -> Status:
         """Read how the run is from its Job."""
-        reached, job = objects.find(handle)
+        reached, job = found.find(handle)
         pods = status.pods(reached, job)
         now = status.of(job, pods)
         if now.phase in FINAL:
@@ -76,17 +77,17 @@ class JobDeployer:
         """Follow the Job, and the log of each of its pods."""
         from fairing_deployers.job.streams import Replicas
 
-        reached, job = objects.find(handle)
+        reached, job = found.find(handle)
         return Replicas(reached, job, since)
 
     def read(self, handle: Handle, path: str) -> Stream[bytes]:
         """Read a file out of the pod that has it, while there is one."""
-        reached, job = objects.find(handle)
+        reached, job = found.find(handle)
         return inside.read(reached, job, handle, path)
 
     def files(self, handle: Handle) -> tuple[FileInfo, ...]:
         """List the working folder of the first pod, while there is one."""
-        reached, job = objects.find(handle)
+        reached, job = found.find(handle)
         return inside.files(reached, job, handle)
 
     def list(self, target: Target) -> tuple[Handle, ...]:
@@ -95,13 +96,13 @@ class JobDeployer:
 
     def cancel(self, handle: Handle) -> None:
         """End the pods' processes, and keep the Job, its pods and their logs."""
-        reached, job = objects.find(handle)
+        reached, job = found.find(handle)
         inside.cancel(reached, job)
 
     def delete(self, handle: Handle) -> None:
         """Cancel the run, and delete its Job with all that it owns."""
         try:
-            reached, job = objects.find(handle)
+            reached, job = found.find(handle)
         except DeployError:
             return
         inside.cancel(reached, job)

@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from fairing.errors import ConfigError, DeployError, FairingError
+from fairing.errors import DeployError, FairingError
 from fairing.events import Source, Stamp, Status
 from fairing.kube import access, beside, pods, volumes
 from fairing.kube.beside import Thing
-from fairing.kube.connection import Connection, Refused, connect
+from fairing.kube.connection import Connection
 from fairing.kube.watch import Watch
 from fairing.oci.layer import PLACES, order, write
 from fairing.ports import Reporter
@@ -171,34 +171,6 @@ def manifest(
     }
 
 
-def find(handle: Handle) -> tuple[Connection, dict[str, Any]]:
-    """Return a run's Job, and the way to its cluster.
-
-    Raises:
-        DeployError: There is no such run, or another has its name.
-    """
-    try:
-        context, namespace, _, name = handle.parts
-    except ValueError:
-        raise DeployError(
-            f"{handle} is not the handle of a Job.", fix="fairing.jobs() lists those there are."
-        ) from None
-    reached = _reached(context, namespace)
-    try:
-        job = reached.get(f"{_jobs(reached)}/{name}")
-    except Refused as refused:
-        if refused.status != 404:
-            raise
-        job = {"metadata": {"uid": None}}
-    if job["metadata"]["uid"] is None or handle.uid not in {"", job["metadata"]["uid"]}:
-        raise DeployError(
-            f"There is no run {handle.parts[-1]} in the namespace {namespace!r} of {reached.context!r}.",
-            why="Another run has its name now." if job["metadata"]["uid"] else "It was deleted, or never was there.",
-            fix="fairing.jobs() lists those there are.",
-        )
-    return reached, job
-
-
 def every(reached: Connection) -> tuple[Handle, ...]:
     """Return the handles of fairing's Jobs in a namespace, newest first."""
     jobs = sorted(_every(reached), key=lambda job: str(job["metadata"]["creationTimestamp"]), reverse=True)
@@ -225,14 +197,6 @@ def key(reached: Connection, job: dict[str, Any]) -> bytes:
     """Return the key that a run's messages are signed with."""
     secret = reached.get(f"/api/v1/namespaces/{reached.namespace}/secrets/{job['metadata']['name']}")
     return base64.b64decode(secret["data"]["key"])
-
-
-def _reached(context: str, namespace: str) -> Connection:
-    """Go by the context of the handle, else by the current one: another machine may call the same cluster otherwise."""
-    try:
-        return connect(context, namespace)
-    except ConfigError:
-        return connect(None, namespace)
 
 
 def _jobs(reached: Connection) -> str:
