@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
@@ -283,32 +284,40 @@ def own_namespace() -> str:
 
 
 def _way(context: str | None, files: str) -> Way:
-    from kubernetes import config
-
-    try:
-        known, current = config.list_kube_config_contexts(files)
-    except (config.ConfigException, OSError) as missing:
-        if context not in {None, IN_CLUSTER}:
-            raise _no_context(context, ()) from missing
+    namespaces, current = _contexts(files)
+    nowhere = not namespaces and context in {None, IN_CLUSTER}
+    if nowhere or (context == IN_CLUSTER and os.environ.get("KUBERNETES_SERVICE_HOST")):
         return _inside()
-    if context == IN_CLUSTER and os.environ.get("KUBERNETES_SERVICE_HOST"):
-        return _inside()
-    names = [each["name"] for each in known]
-    name = context or current["name"]
-    if name not in names:
-        raise _no_context(name, tuple(names))
-    own = next(each for each in known if each["name"] == name)["context"].get("namespace")
-    return Way(Login(lambda: in_kubeconfig(files, name)), name, own or "default")
+    name = context or current
+    if name not in namespaces:
+        raise _no_context(name, tuple(namespaces))
+    return Way(Login(lambda: in_kubeconfig(files, name)), name, namespaces[name] or "default")
 
 
 def _inside() -> Way:
     return Way(Login(in_pod), IN_CLUSTER, own_namespace())
 
 
-def _no_context(name: str | None, known: tuple[str, ...]) -> ConfigError:
+def _contexts(files: str) -> tuple[dict[str, str | None], str]:
+    """Return the contexts of a kubeconfig, each with its namespace, and which is the current one, if any is."""
+    from kubernetes import config
+
+    with suppress(config.ConfigException, OSError):
+        if merged := config.kube_config.KubeConfigMerger(files).config:
+            known = [each.value for each in merged.value["contexts"]]
+            found = {each["name"]: (each.get("context") or {}).get("namespace") for each in known}
+            return found, str(merged.value.get("current-context") or "")
+    return {}, ""
+
+
+def _no_context(name: str, known: tuple[str, ...]) -> ConfigError:
+    what = f"Your kubeconfig has no context {name!r}." if name else "Your kubeconfig has no current context."
     return ConfigError(
-        f"Your kubeconfig has no context {name!r}.",
-        fix=f"It has: {', '.join(known)}." if known else "There is no kubeconfig here: set KUBECONFIG.",
+        what,
+        why=f"It has: {', '.join(known)}." if known else "There is no kubeconfig here.",
+        fix="Name one of them with context=, or choose one with kubectl config use-context."
+        if known
+        else "Set KUBECONFIG to the path of one.",
     )
 
 

@@ -1,6 +1,7 @@
 """The cluster that other tests run on is a real one: what it runs, refuses and kills, and that it comes back."""
 
 import json
+import os
 import ssl
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cluster import pods, rights
 from tests.cluster.fixtures import await_event, connected
@@ -181,6 +183,33 @@ def test_what_restarts_the_cluster_runs_last_in_whatever_order_the_rest_does(tmp
     names = [line.rpartition("::")[2] for line in ran.stdout.splitlines() if "::" in line]
     assert len(names) == 6, ran.stdout + ran.stderr
     assert all("restart" in name for name in names[4:])
+
+
+def test_a_context_that_is_named_sends_the_same_tests_to_its_cluster(script, cluster, tmp_path):
+    """To this one, by another name of it, and by that of its registry that is true in pods as well."""
+    config = yaml.safe_load(Path(cluster.kubeconfig).read_text())
+    config["contexts"] = [{**each, "name": "elsewhere"} for each in config["contexts"]]
+    config["current-context"] = "nowhere"
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+    rules = tmp_path / "fairing" / "config.toml"
+    rules.parent.mkdir()
+    rules.write_text(f'[registries."{cluster.registry_in_pods}"]\ninsecure = true\n')
+    env = {
+        **os.environ,
+        "KUBECONFIG": str(tmp_path / "kubeconfig"),
+        "XDG_CONFIG_HOME": str(tmp_path),
+        "FAIRING_TEST_CONTEXT": "elsewhere",
+        "FAIRING_TEST_REGISTRY": cluster.registry_in_pods,
+        "FAIRING_TEST_IMAGE": cluster.image.replace(cluster.registry, cluster.registry_in_pods),
+        "CI": "true",  # nothing is skipped
+    }
+    walks = "tests/walks/test_walks.py::test_a_function_goes_out_and_its_output_value_and_files_come_back"
+    doctor = "tests/kube/test_doctor.py::test_a_cluster_that_will_do_says_which_it_is_and_who_is_asking"
+    own = "test_up_on_a_running_cluster_changes_nothing"  # needs a script of this machine's
+    chosen = [walks, doctor, f"tests/cluster/test_cluster.py::{own}"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env)
+    assert "3 passed, 1 deselected" in ran.stdout, ran.stdout[-3000:]
 
 
 @RESTARTS

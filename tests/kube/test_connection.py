@@ -19,3 +19,19 @@ def test_a_kubeconfig_that_is_named_later_than_the_client_was_imported_is_used(t
     assert (found.context, found.namespace) == ("mine", "team")
     with pytest.raises(ConfigError, match="It has: mine"):
         connect("theirs")
+
+
+def test_a_context_that_is_named_needs_no_current_one(tmp_path, monkeypatch):
+    """As where several kubeconfigs are merged, or the current context was deleted."""
+    for current in ("", "current-context: deleted,"):
+        file = tmp_path / "config"
+        file.write_text(
+            f"{{apiVersion: v1, kind: Config, {current} users: [{{name: me, user: {{token: t}}}}],"
+            " clusters: [{name: there, cluster: {server: 'https://127.0.0.1:1'}}],"
+            " contexts: [{name: mine, context: {cluster: there, user: me, namespace: team}}]}"
+        )
+        monkeypatch.setenv("KUBECONFIG", str(file))
+        found = connect("mine")
+        assert (found.context, found.namespace) == ("mine", "team")
+        with pytest.raises(ConfigError, match=r"no (current context|context 'deleted')\. It has: mine\. Name one"):
+            connect()

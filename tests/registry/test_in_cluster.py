@@ -8,7 +8,9 @@ from base64 import b64encode
 import cloudpickle
 import tqdm
 
-from fairing.spec import RegistryRule, Target
+from fairing.config import settings
+from fairing.config.options import Options
+from fairing.spec import Target
 from tests.conftest import missing
 from tests.registry.pushes import build, recipe
 
@@ -58,8 +60,8 @@ def test_a_pushed_image_runs_in_a_restricted_pod_with_its_captured_packages(
     if not bases:
         missing(f"the cluster's registry has no image of Python {PYTHON}")
     monkeypatch.setenv("FAIRING_HOME", str(tmp_path / "home"))
-    rule = RegistryRule(cluster.registry, insecure=True)
-    target = Target("there", "job", repository=f"{cluster.registry}/tests/pushed", registries=(rule,))
+    rules = settings.settle(Options())[0].registries  # another cluster's registry may need some, of this person
+    target = Target("there", "job", repository=f"{cluster.registry}/tests/pushed", registries=rules)
     image = build(recipe(bases[0], CODE, requires=("tqdm",)), target)
     entry = {"kind": "script", "path": "main.py", "sha256": image.entry.sha256, "name": "main.py", "arguments": []}
     places = {"code": "/opt/fairing/code", "work": "/own", "spool": "/own", "inputs": "/given", "key": "/given/key"}
