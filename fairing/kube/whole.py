@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from fairing.runtime.frames import LONG, SEPARATOR, Mark, mark
+from fairing.runtime.frames import LONG, SEPARATOR, Mark, mark, plain
 
 _MOST = 8 << 20
 """Bytes without a frame after which it is not a runner's log that is read, and all is given as it is."""
@@ -100,8 +100,7 @@ class Whole:
                     at = cut
                     continue
             else:
-                found_at = data.find(b"\n\x1e", at)
-                cut = len(data) if found_at < 0 else found_at + 1
+                cut = plain(data, at, len(data))
             yield from self._plain(data[at:cut])
             at = cut
 

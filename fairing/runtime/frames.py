@@ -236,8 +236,7 @@ class Decoder:
                 cut = data.find(b"\n", at) + 1
                 yield from self._separated(data[at:cut])
             else:
-                found = data.find(b"\n\x1e", at, end)
-                cut = end if found < 0 else found + 1
+                cut = plain(data, at, end)
                 yield from self._plain(data[at:cut])
             at = cut
 
@@ -399,6 +398,15 @@ class Decoder:
 
     def _lost(self, what: str) -> Item:
         return Item("lost", {"what": f"{what} of {self._source.decode()}"}, self._time, self._seq)
+
+
+def plain(data: bytes, start: int, end: int) -> int:
+    """Return where whole lines end that do not begin with a separator."""
+    at = start
+    while (at := data.find(SEPARATOR, at + 1, end)) >= 0:
+        if data[at - 1] == 10:  # LF
+            return at
+    return end
 
 
 def _messages(count: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from fairing.errors import DeployError
 from fairing.events import Event, Failure, Files, Lost, Result, Source, Stamp, Status, from_wire
 from fairing.kube.connection import Connection, Refused
-from fairing.kube.execute import Output
+from fairing.kube.execute import Forbidden, Output
 from fairing.kube.logs import Lines
 from fairing.kube.pods import CONTAINER, paths
 from fairing.kube.whole import Gap, Piece, Whole
@@ -26,6 +26,9 @@ from fairing_deployers.job import inside, status
 
 _PAUSES = (0.0, 0.2, 1.0, 2.0, 5.0)
 """Seconds between tries to reach a pod that runs."""
+
+_PATIENCE = 60.0
+"""Seconds that a pod is tried to be reached which the cluster says runs: its node may be starting again."""
 
 _CUT = 25.0
 """Seconds without a byte after which what is fetched counts as cut."""
@@ -130,7 +133,7 @@ class PodLog:
 
     def _elsewhere(self, start: int, end: int | None) -> Iterator[tuple[int, bytes]]:
         """Give a part of the log: what another reader here has got meanwhile, else from the runner's own copy."""
-        at, failures = start, 0
+        at, failures, until = start, 0, time.monotonic() + _PATIENCE
         for where, data in self._kept.read(start, end):
             if where != at:
                 break
@@ -144,9 +147,13 @@ class PodLog:
                     at = where + len(data)
                 if at == before or end is None:
                     return
+            except Forbidden:
+                return
             except DeployError:
-                failures = 1 if at > before else failures + 1
-                if failures >= len(_PAUSES) or self._over():
+                failures = min(failures + 1, len(_PAUSES) - 1)
+                if at > before:
+                    failures, until = 1, time.monotonic() + _PATIENCE
+                if time.monotonic() >= until or self._over():
                     return
 
     def _copied(self, start: int, end: int | None) -> Iterator[tuple[int, bytes]]:
