@@ -77,8 +77,12 @@ class Relay:
 
     async def _kept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            with suppress(OSError, asyncio.IncompleteReadError):
                 await self.serve(reader, writer)
+                writer.close()
+                await writer.wait_closed()
+        except asyncio.CancelledError:
+            pass  # cut
         finally:
             await ended(writer)
 
