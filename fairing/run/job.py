@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -12,13 +11,12 @@ from typing import Any
 from fairing import plugins, state
 from fairing.config.options import Options, options
 from fairing.edge import Edge, edge
-from fairing.errors import AccessError, ResultRefused
 from fairing.events import FINAL, Event, Failure, FileInfo, Payload, Status
 from fairing.output import card
 from fairing.output.card import Head
 from fairing.output.fold import View, fold
 from fairing.output.show import detached, follow, opened
-from fairing.run import failures, results
+from fairing.run import brought, failures, results
 from fairing.run.follow import Merged, asynchronously
 from fairing.shell import execution
 from fairing.spec import Handle, Report
@@ -229,8 +227,8 @@ class Job:
         Example:
             >>> job.download("*.csv", to="data")  # doctest: +SKIP
         """
-        found = [file.path for file in self.files() if _matches(file.path, pattern)]
-        return tuple(self._bring(path, Path(to)) for path in found)
+        found = [file.path for file in self.files() if brought.matches(file.path, pattern)]
+        return tuple(brought.write(self.handle, path, Path(to), self._pieces(f"work/{path}")) for path in found)
 
     @edge
     def cancel(self) -> None:
@@ -339,25 +337,6 @@ class Job:
         data = results.fetch(payload, failure.at.source, self._pieces)
         return results.load(payload, data, may)
 
-    def _bring(self, path: str, to: Path) -> Path:
-        file = to / path
-        if Path(path).is_absolute() or not file.resolve().is_relative_to(to.resolve()):
-            raise ResultRefused(
-                f"The file {path!r} of {self.handle} was not brought here.", why=f"It leads out of {to}."
-            )
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with state.replacing(file) as part, part.open("wb") as out:
-                for piece in self._pieces(f"work/{path}"):
-                    out.write(piece)
-        except OSError as refused:
-            raise AccessError(
-                f"The file {path!r} of {self.handle} cannot be written to {file.absolute()}.",
-                why=f"{refused.strerror or refused}.",
-                fix=f"The run keeps it: fairing.attach({str(self.handle)!r}).download({path!r}, to='another folder').",
-            ) from refused
-        return file
-
 
 class Beats:
     """A job's events; what they tell is kept in the job. Iterating can go on after an interrupt."""
@@ -405,7 +384,3 @@ def bring(job: Job, said: Options, missed: Callable[[str], object] | None = None
     for pattern in said.outputs or ():
         if not job.download(pattern) and missed:
             missed(f"outputs: the run left no file that matches {pattern!r}")
-
-
-def _matches(path: str, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path.rpartition("/")[2], pattern)
