@@ -48,7 +48,7 @@ class Segments:
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         self._folder = folder
         self._limit = limit
-        self._segment = max(1 << 16, min(SEGMENT, limit // 8))
+        self._segment = SEGMENT
         self._file = -1
         self._first = 0
         self._full = False
@@ -56,6 +56,7 @@ class Segments:
         """The number of bytes that were written so far, kept or not."""
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._segment = max(1 << 16, min(SEGMENT, self._room() // 8))
             if found := _segments(folder):
                 self.end = found[-1].end
                 self._first = self.end if found[-1].packed else found[-1].start
@@ -96,14 +97,17 @@ class Segments:
         for each in plain[: 1 - PLAIN]:
             _pack(each)
         found = _segments(self._folder)
-        used = sum(each.path.stat().st_size for each in found)
-        free = os.statvfs(self._folder)
-        limit = min(self._limit, (used + free.f_bavail * free.f_frsize) // 4)
+        used, limit = _size(found), self._room()
         for each in found:
             if used + self._segment <= limit:
                 break
             used -= each.path.stat().st_size
             each.path.unlink()
+
+    def _room(self) -> int:
+        """Return how many bytes may be kept now."""
+        disk = os.statvfs(self._folder)
+        return min(self._limit, (_size(_segments(self._folder)) + disk.f_bavail * disk.f_frsize) // 4)
 
     def _give_up(self) -> None:
         """Leave the room to others: the disk is full."""
@@ -194,6 +198,10 @@ def _segments(folder: Path) -> list[_Segment]:
                     size = Path(entry.path).stat().st_size
                     found.append(_Segment(int(start), int(start) + size, False, Path(entry.path)))
     return sorted(found)
+
+
+def _size(segments: list[_Segment]) -> int:
+    return sum(each.path.stat().st_size for each in segments)
 
 
 def _pack(segment: _Segment) -> None:
