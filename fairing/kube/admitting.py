@@ -6,9 +6,11 @@ Only the Events of whoever makes the pod say so. https://kubernetes.io/docs/refe
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from fairing.kube import quantity
-from fairing.kube.reason import Why, short
+from fairing.kube.around import KINDS
+from fairing.kube.reason import Why, missing, short
 
 _FORBIDDEN = re.compile(
     r'^(?:Error creating: )?(?:(?:pods|jobs\.batch) "[^"]*" is forbidden: )?(?P<said>.*)$', re.DOTALL
@@ -56,9 +58,15 @@ def refused(said: str) -> Why:
         )
     for pattern, kind in _MISSING:
         if found := pattern.search(text):
-            fix = f"Create it, or name another {kind}."  # "default" is made a moment after its namespace
-            return Why(f"there is no {kind} {found[1]!r}", fix, hopeless=found[1] != "default")
+            return _absent(kind, found[1])
     return _denied(text)
+
+
+def _absent(kind: str, name: str) -> Why:
+    if kind in KINDS:
+        said = missing(kind, name)
+        return replace(said, hopeless=name != "default")  # which is made a moment after its namespace
+    return Why(f"there is no {kind} {name!r} in the cluster", f"Name another {kind}.", hopeless=True)
 
 
 def _denied(text: str) -> Why:

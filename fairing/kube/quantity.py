@@ -65,7 +65,9 @@ def option(resource: str) -> str:
         ('cpu=', 'gpus=', '')
     """
     kind = plain(resource)
-    return "gpus=" if is_gpu(kind) else {"cpu": "cpu=", "memory": "memory="}.get(kind, "")
+    return (
+        "gpus=" if is_gpu(kind) else {"cpu": "cpu=", "memory": "memory=", "ephemeral-storage": "storage="}.get(kind, "")
+    )
 
 
 def plain(resource: str) -> str:

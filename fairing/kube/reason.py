@@ -16,15 +16,23 @@ class Why:
         fix: What to do, as a sentence.
         hopeless: Whether no waiting helps: nothing but another run does.
         absent: Whether its image is not in the registry.
+        names: The kind and the name of what is said not to be there.
     """
 
     what: str
     fix: str = ""
     hopeless: bool = False
     absent: bool = False
+    names: tuple[str, str] | None = None
 
     def __str__(self) -> str:
         return f"{sentence(self.what)} {self.fix}" if self.fix else self.what
+
+
+def missing(kind: str, name: str) -> Why:
+    """Return that a thing which a pod names is said not to be in its namespace."""
+    fix = "Create it first, or name another."
+    return Why(f"there is no {kind} {name!r} in its namespace", fix, hopeless=True, names=(kind, name))
 
 
 def short(said: str, most: int = 400) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fairing.kube import quantity
-from fairing.kube.reason import Why, short
+from fairing.kube.reason import Why, missing, short
 from fairing.words import counted
 
 Nodes = Callable[[], Sequence[dict[str, Any]]]
@@ -48,7 +48,7 @@ def failed(pod: dict[str, Any], said: str, nodes: Nodes) -> Why:
         nodes: Gives the nodes there are.
     """
     if found := _GONE.search(said):
-        return Why(f"there is no volume claim {found[1]!r} in its namespace", "Create it first.", hopeless=True)
+        return missing("volume claim", found[1])
     if _UNBOUND in said:
         return Why(f"its volume claim ({', '.join(_claims(pod))}) has no volume yet: its storage class makes none")
     if "no nodes available" in said:

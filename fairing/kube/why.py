@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from fairing.kube import admitting, pulling, scheduling
+from fairing.kube.around import Around
 from fairing.kube.pods import CONTAINER
-from fairing.kube.reason import Why, short
-from fairing.kube.scheduling import Nodes
+from fairing.kube.reason import Why, missing, short
 
 _NO_NODE = Why("waiting for a node")
 _MADE = Why("its container is being made")
@@ -39,19 +40,24 @@ def container(pod: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def pending(pod: dict[str, Any], events: Sequence[dict[str, Any]], nodes: Nodes) -> Why:
+def pending(pod: dict[str, Any], events: Sequence[dict[str, Any]], around: Around) -> Why:
     """Return what a pod waits for whose container has not started.
 
     Args:
         pod: The pod.
         events: Those of the pod, oldest first.
-        nodes: Gives the nodes; asked only where no node takes it.
+        around: Knows what else is there.
     """
+    said = _pending(pod, events, around)
+    return said if said.names is None else _known(said, around) or _MADE
+
+
+def _pending(pod: dict[str, Any], events: Sequence[dict[str, Any]], around: Around) -> Why:
     for each in pod["status"].get("conditions", ()):
         if each["type"] == "PodScheduled" and each["status"] != "True":
             if each.get("reason") == "SchedulingGated":
                 return Why("whoever queues runs has not let it go to a node yet")
-            return _unplaced(scheduling.failed(pod, each.get("message", ""), nodes), events)
+            return _unplaced(scheduling.failed(pod, each.get("message", ""), around.nodes), events)
     if not pod["spec"].get("nodeName"):
         return _NO_NODE
     for init in pod["status"].get("initContainerStatuses", ()):
@@ -64,11 +70,12 @@ def pending(pod: dict[str, Any], events: Sequence[dict[str, Any]], nodes: Nodes)
     return _waiting(pod, status, events)
 
 
-def refused(events: Sequence[dict[str, Any]]) -> Why | None:
+def refused(events: Sequence[dict[str, Any]], around: Around) -> Why | None:
     """Return why a Job's pods cannot be made, where the newest of its Events say so."""
     for each in reversed(events):
         if each.get("reason") == "FailedCreate":
-            return admitting.refused(each.get("message", ""))
+            said = admitting.refused(each.get("message", ""))
+            return said if said.names is None else _known(said, around)
         if each.get("reason") == "SuccessfulCreate":
             return None
     return None
@@ -93,6 +100,12 @@ def _unplaced(why: Why, events: Sequence[dict[str, Any]]) -> Why:
     if "TriggeredScaleUp" in said:
         return Why(f"{why.what}; the cluster adds a node", why.fix, why.hopeless)
     return why
+
+
+def _known(said: Why, around: Around) -> Why | None:
+    """Believe that something is not there, if it is not: who says so may not have heard of it yet."""
+    lacks = around.lacks(*said.names) if said.names else True
+    return None if lacks is False else replace(said, hopeless=said.hopeless and lacks is True)
 
 
 def _waiting(pod: dict[str, Any], status: dict[str, Any], events: Sequence[dict[str, Any]]) -> Why:
@@ -131,16 +144,11 @@ def _prepared(pod: dict[str, Any], events: Sequence[dict[str, Any]]) -> Why:
 def _named(said: str) -> Why | None:
     """Return which thing that a pod names is not there."""
     if found := _MISSING.search(said):
-        kind = _KINDS[found[1].lower()]
-        return Why(
-            f"there is no {kind} {found[2]!r} in its namespace", "Create it first, or name another.", hopeless=True
-        )
+        return missing(_KINDS[found[1].lower()], found[2])
     if found := _KEY.search(said):
-        key, where = (
-            found[1] or found[5],
-            f"The {found[2]} {found[3]!r}" if found[2] else f"a {found[4]} that it mounts",
-        )
-        return Why(f"{where[0].lower()}{where[1:]} has no key {key!r}", "Add it, or name another key.", hopeless=True)
+        where = f"the {found[2]} {found[3]!r}" if found[2] else f"a {found[4]} that it mounts"
+        fix = "Add it, or name another key."
+        return Why(f"{where} has no key {(found[1] or found[5])!r}", fix, hopeless=True)
     return None
 
 

@@ -109,7 +109,8 @@ def _ended(handle: Handle, failure: Failure | None, status: Status | None, view:
     if ename == "start":
         return RunNotStarted(f"{handle} did not start.", why=_said(evalue) + _last(view))
     if ename == "evicted":
-        return RunKilled(f"{handle} was ended by the cluster.", why=_said(evalue) + _last(view))
+        fix = "Ask for more with storage=." if "disk" in evalue else ""
+        return RunKilled(f"{handle} was ended by the cluster.", why=_said(evalue) + _last(view), fix=fix)
     if ename == "lost":
         return RunLost(f"{handle} was lost.", why=_said(evalue or reason) + _last(view))
     if ename == "cancelled":

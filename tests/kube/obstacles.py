@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 
 from fairing.errors import FairingError
-from fairing.kube import quantity
 from tests.cluster import pods
 from tests.kube.scenarios import seen
 from tests.registry.servers import certificates, serving
@@ -87,26 +86,59 @@ def webhook(folder, words):
         yield f"https://127.0.0.1:{server.server_port}/", (keys / "ca.pem").read_bytes()
 
 
+def claim(place, name, **spec):
+    """Claim a volume."""
+    asked = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}, **spec}
+    place.make("persistentvolumeclaims", {"metadata": {"name": name}, "spec": asked})
+
+
+@contextmanager
+def volume(place, folder):
+    """Let there be a volume that is a folder of the node; yield its name."""
+    spec = {
+        "capacity": {"storage": "1Mi"},
+        "accessModes": ["ReadWriteOnce"],
+        "persistentVolumeReclaimPolicy": "Retain",
+        "storageClassName": "",
+        "hostPath": {"path": folder, "type": "Directory"},
+    }
+    try:
+        place.post("/api/v1/persistentvolumes", {"metadata": {"name": place.namespace}, "spec": spec})
+        yield place.namespace
+    finally:
+        place.reached.delete(f"/api/v1/persistentvolumes/{place.namespace}")
+
+
 def preempted(place):
     """Let a pod of a higher priority take the place of a run, and let the run have it back."""
-    node = place.reached.get("/api/v1/nodes")["items"][0]
-    most = int(0.6 * quantity.number(node["status"]["allocatable"]["memory"]))
-    priority = {"metadata": {"name": place.namespace}, "value": 1000}
     classes, path = "/apis/scheduling.k8s.io/v1/priorityclasses", f"/api/v1/namespaces/{place.namespace}/pods"
-    place.post(classes, priority)
     try:
-        job = place.submit("forever", memory=most)
-        seen(job, "running")
-        pod = pods.pod(place.cluster.image, "sleep", "600", name="urgent", limits={"memory": str(most)})
-        pod["spec"]["priorityClassName"] = place.namespace
-        place.make("pods", pod)
-        told = seen(job, "higher priority", "no node can take it")
-        place.reached.delete(f"{path}/urgent")
-        told.again = seen(job, "running")
-        job.delete()
-        return told
+        place.post(classes, {"metadata": {"name": place.namespace}, "value": 1000})
+        with rare(place) as resource:
+            job = place.submit("forever", resources={resource: 1})
+            seen(job, "running")
+            pod = pods.pod(place.cluster.image, "sleep", "600", name="urgent", limits={resource: "1"})
+            pod["spec"]["priorityClassName"] = place.namespace
+            place.make("pods", pod)
+            told = seen(job, "higher priority", "no node can take it")
+            place.reached.delete(f"{path}/urgent")
+            told.again = seen(job, "running")
+            job.delete()
+            return told
     finally:
         place.reached.delete(f"{classes}/{place.namespace}")
+
+
+@contextmanager
+def rare(place):
+    """Let the first node have one of something; yield what it is called."""
+    node = place.reached.get("/api/v1/nodes")["items"][0]["metadata"]["name"]
+    resource, path = f"example.com/{place.namespace}", f"/api/v1/nodes/{node}/status"
+    try:
+        place.reached.patch(path, {"status": {"capacity": {resource: "1"}, "allocatable": {resource: "1"}}})
+        yield resource
+    finally:
+        place.reached.patch(path, {"status": {"capacity": {resource: None}, "allocatable": {resource: None}}})
 
 
 def _await_refusal(place):

@@ -26,7 +26,7 @@ PROGRAMS = {
     "hello": "print('hello')",
     "forever": "import signal\nprint('here', flush=True)\nsignal.pause()",
     "memory": "import time\nheld = b'x' * 60_000_000\ntime.sleep(11)\nmore = [b'x' * 10_000_000 for _ in range(20)]",
-    "disk": "import signal\nopen('much', 'wb').write(b'x' * 60_000_000)\nsignal.pause()",
+    "disk": "import signal\nopen('/tmp/much', 'wb').write(b'x' * 60_000_000)\nsignal.pause()",
 }
 
 

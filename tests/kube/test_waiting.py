@@ -1,12 +1,14 @@
 """Why a run does not go on is said in words, and what no waiting helps fails at once."""
 
+import http.client
 import re
 
 import pytest
 
+import fairing
 from fairing.errors import OutOfMemory, RunKilled, RunNotStarted
 from tests.kube import scenarios
-from tests.kube.obstacles import hooked, preempted, refusing, webhook
+from tests.kube.obstacles import claim, hooked, preempted, refusing, volume, webhook
 from tests.kube.scenarios import ended, seen
 
 pytestmark = pytest.mark.cluster
@@ -154,7 +156,7 @@ def more_on_its_disk_than_its_limit(place):
 
 
 @goes_on(
-    r"a pod of a higher priority took its place; it starts again: no node can take it: it asks for .* of memory",
+    r"a pod of a higher priority took its place; it starts again: no node can take it: it asks for 1 of example",
     elsewhere="no node can take it",  # the pod that was ended is gone
 )
 def a_pod_of_a_higher_priority(place):
@@ -164,6 +166,76 @@ def a_pod_of_a_higher_priority(place):
 @fails(r"did not start within its start_timeout of 6 s: no node can take it: it asks for 1,000 CPUs")
 def no_start_in_time(place):
     return ended(place.submit(cpu=1000, start_timeout=6))
+
+
+@fails(r"there is no Secret 'gone' in its namespace. Create it first")
+def a_secret_that_is_not_there(place):
+    return ended(place.submit(volumes={"/given": "secret:gone"}))
+
+
+@fails(r"there is no Secret 'gone' in its namespace. Create it first")
+def a_secret_of_variables_that_is_not_there(place):
+    return ended(place.submit(secrets=["secret:gone"]))
+
+
+@fails(r"the Secret 'there' has no key 'token'. Add it")
+def a_key_that_its_secret_has_not(place):
+    place.make("secrets", {"metadata": {"name": "there"}})
+    variable = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "there", "key": "token"}}}
+    return ended(place.submit(pod={"spec": {"containers": [{"name": "fairing", "env": [variable]}]}}))
+
+
+@fails(r"there is no ConfigMap 'gone' in its namespace. Create it first")
+def a_configmap_that_is_not_there(place):
+    return ended(place.submit(volumes={"/given": "configmap:gone"}))
+
+
+@fails(r"there is no volume claim 'gone' in its namespace. Create it first")
+def a_volume_claim_that_is_not_there(place):
+    return ended(place.submit(volumes={"/data": "pvc:gone"}))
+
+
+@fails(r"there is no service account 'nobody' in its namespace. Create it first, or name another")
+def a_service_account_that_is_not_there(place):
+    return ended(place.submit(service_account="nobody"))
+
+
+@fails(r"there is no priority class 'none-such' in the cluster. Name another")
+def a_priority_class_that_is_not_there(place):
+    return ended(place.submit(priority_class="none-such"))
+
+
+@fails(r"Pod Security level 'restricted' does not admit its pods: host namespaces \(hostNetwork=true\)")
+def a_pod_that_the_namespace_does_not_admit(place):
+    return ended(place.submit(pod={"spec": {"hostNetwork": True}}))
+
+
+@goes_on(r"its volume claim \(slow\) has no volume yet: its storage class makes none")
+def a_volume_claim_without_a_volume(place):
+    claim(place, "slow", storageClassName="none")
+    return seen(place.submit(volumes={"/data": "pvc:slow"}), "has no volume yet")
+
+
+@goes_on(r"its volume '[\w-]+' cannot be mounted: .*/not/there.* does not exist; it is tried again")
+def a_volume_that_cannot_be_mounted(place):
+    with volume(place, "/not/there") as name:
+        claim(place, "bound", storageClassName="", volumeName=name)
+        return seen(place.submit(volumes={"/data": "pvc:bound"}), "cannot be mounted")
+
+
+@goes_on(r"its volume '[\w-]+' cannot be mounted: its node has no driver none.example.com; it is tried again")
+def a_volume_whose_driver_is_not_on_the_node(place):
+    return seen(place.submit(volumes={"/data": {"csi": {"driver": "none.example.com"}}}), "cannot be mounted")
+
+
+@goes_on(r"no node can take it: \d+ nodes? (is|are) not what it asks of its node \(node_selector=, affinity=\)")
+def a_label_that_no_node_has(place):
+    return seen(place.submit(node_selector={"disk": "none"}), "no node can take it")
+
+
+@goes_on("whoever queues runs has not let it start yet")
+def a_queue_that_does_not_let_it_start(place):
+    return seen(place.submit(suspend=True), "has not let it start")
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +265,28 @@ def test_a_run_that_no_waiting_helps_fails_with_the_reason_for_everybody(outcome
     assert re.search(words, str(told.error), re.IGNORECASE), str(told.error)
     assert (told.phases[-1], told.elsewhere.phase) == ("failed", "failed")
     assert told.failure is not None
+
+
+def test_who_may_not_list_nodes_is_told_what_was_asked(there, default_editor, monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", default_editor)
+    monkeypatch.delenv("FAIRING_CONTEXT")
+    job = fairing.submit(print, cpu=1000)
+    told = seen(job, "no node can take it: it asks for 1,000 CPUs, and no node has as much free.")
+    assert told.elsewhere.phase == "pending"
+    job.delete()
+
+
+def test_an_image_that_went_from_its_registry_is_pushed_again_by_the_next_run(there, cluster, monkeypatch):
+    def work():
+        return 32
+
+    monkeypatch.setenv("FAIRING_BUILDER", "append")
+    name, _, digest = fairing.build(work).ref.partition("@")
+    registry, _, repository = name.partition("/")
+    connection = http.client.HTTPConnection(registry)
+    connection.request("DELETE", f"/v2/{repository}/manifests/{digest}")
+    assert connection.getresponse().status == 202
+    connection.close()
+    with pytest.raises(RunNotStarted, match=f"the registry {registry} does not have it"):
+        fairing.train(work)
+    assert fairing.train(work) == 32

@@ -9,6 +9,7 @@ from typing import Any
 from fairing.errors import FairingError
 from fairing.events import Phase
 from fairing.kube import ends, why
+from fairing.kube.around import Around
 from fairing.kube.connection import Connection
 from fairing.kube.reason import Why
 from fairing_deployers.job import status
@@ -41,11 +42,10 @@ class Waiting:
     """
 
     def __init__(self, reached: Connection, job: dict[str, Any]) -> None:
-        self._reached = reached
         self._job = job
         self._pods: dict[str, dict[str, Any]] = {}
         self._events: dict[str, dict[str, Any]] = {}
-        self._nodes: Sequence[dict[str, Any]] | None = None
+        self._around = Around(reached)
         self._ended: dict[int, str] = {}
         self._started: set[int] = set()
 
@@ -98,7 +98,7 @@ class Waiting:
         if pod is None:
             said = self._unmade()
         elif status.started(pod) is None and not status.over(pod):
-            said = why.pending(pod, self._of(pod["metadata"]["uid"]), self._listed)
+            said = why.pending(pod, self._of(pod["metadata"]["uid"]), self._around)
         elif _failed(pod) or (index in self._ended and ends.disrupted(pod)):
             return self._again(index, pod)
         else:
@@ -119,21 +119,12 @@ class Waiting:
     def _unmade(self) -> Why:
         if self._job["spec"].get("suspend"):
             return Why("whoever queues runs has not let it start yet")
-        return why.refused(self._of(self._job["metadata"]["uid"])) or Why("waiting for its pods")
+        return why.refused(self._of(self._job["metadata"]["uid"]), self._around) or Why("waiting for its pods")
 
     def _of(self, uid: str) -> list[dict[str, Any]]:
         """Return the Events of an object, oldest first."""
         own = (event for event in self._events.values() if event["involvedObject"].get("uid") == uid)
         return sorted(own, key=why.last)
-
-    def _listed(self) -> Sequence[dict[str, Any]]:
-        """Return the cluster's nodes, asked for once; none, where they may not be listed."""
-        if self._nodes is None:
-            try:
-                self._nodes = self._reached.get("/api/v1/nodes")["items"]
-            except FairingError:
-                self._nodes = ()
-        return self._nodes
 
 
 def now(reached: Connection, job: dict[str, Any], pods: Sequence[dict[str, Any]]) -> Situation:
