@@ -21,6 +21,8 @@ class Kernel:
     def __init__(self, manager: Any, client: Any) -> None:
         self._manager = manager
         self._client = client
+        self.output = ""
+        """What the last cell has printed."""
 
     @property
     def process(self) -> int:
@@ -30,6 +32,7 @@ class Kernel:
     def run(self, code: str, text: str = "") -> float:
         """Run a cell to its end; return the seconds until the text was in its output, else until its end."""
         began = time.perf_counter()
+        self.output = ""
         asked = self._client.execute(code)
         seen = 0.0
         while True:
@@ -40,8 +43,10 @@ class Kernel:
             if message["parent_header"].get("msg_id") != asked:
                 continue
             kind, content = message["msg_type"], message["content"]
-            if text and not seen and kind == "stream" and text in content["text"]:
-                seen = time.perf_counter() - began
+            if kind == "stream":
+                self.output += content["text"]
+                if text and not seen and text in content["text"]:
+                    seen = time.perf_counter() - began
             if kind == "error":
                 raise AssertionError("\n".join(content["traceback"]))
             if kind == "status" and content["execution_state"] == "idle":

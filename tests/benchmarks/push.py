@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,7 +23,8 @@ from fairing.oci import layer
 from fairing.oci.blob import Blob
 from fairing.recipe.resolve import resolve
 from fairing.spec import Bundle, Entry, File, Target
-from tests.benchmarks.pairs import Pair
+from tests.benchmarks.pairs import Missing, Pair
+from tests.benchmarks.remote import STATE
 from tests.registry import bases, servers
 
 ROUNDS = 20
@@ -46,23 +48,62 @@ def pairs(home: Path) -> Iterator[Pair]:
             rounds=ROUNDS,
         )
         connection.close()
-        for number, (called, peer, times) in enumerate(_peers(), 2):
-            projects = iter([_files(1000 * number + turn) for turn in range(2 * ROUNDS)])
-            yield Pair(
-                "build and push of a changed cell (50 files, loopback registry)",
-                lambda projects=projects: _build(base, host, next(projects)),
-                lambda peer=peer, projects=projects: peer(base, host, _project(next(projects), Path(folder))),
-                called,
-                times=times,
-            )
+        with _engine():
+            yield from _built(base, host, Path(folder))
+
+
+def _built(base: str, host: str, folder: Path) -> Iterator[Pair]:
+    """Compare with what builds images from Dockerfiles; ours is packed and pushed as well, for the same change."""
+    for number, (called, peer, times) in enumerate(_peers(), 2):
+        projects = iter([_files(1000 * number + turn) for turn in range(2 * ROUNDS)])
+        yield Pair(
+            "build and push of a changed cell (50 files, loopback registry)",
+            lambda projects=projects: _build(base, host, next(projects)),
+            lambda peer=peer, projects=projects: peer(base, host, _project(next(projects), folder)),
+            called,
+            times=times,
+        )
+
+
+@contextmanager
+def _engine() -> Iterator[None]:
+    """Have a Docker engine: the one that answers, else the cluster's own, for as long as it takes."""
+    scripts = Path(__file__).parents[1] / "cluster"
+    if _answers() or not shutil.which("dockerd") or not (STATE / "kubeconfig").exists():
+        yield
+        return
+    began = not Path("/run/fairing-cluster/docker.sock").exists()
+    up = subprocess.run([scripts / "docker-up"], check=True, capture_output=True, text=True)
+    said = dict(word.split("=", 1) for word in up.stdout.split() if "=" in word)
+    os.environ.update(said)
+    try:
+        yield
+    finally:
+        for name in said:
+            os.environ.pop(name)
+        if began:
+            subprocess.run([scripts / "docker-down"], check=True, capture_output=True)
+
+
+def _answers() -> bool:
+    return bool(shutil.which(_DOCKER)) and not subprocess.run([_DOCKER, "version"], capture_output=True).returncode
 
 
 def _peers() -> Iterator[tuple[str, Callable[[str, str, Path], None], float]]:
-    """Give what else builds and pushes images, where it is here, and the share of its time that ours may take."""
+    """Give what else builds and pushes images, and the share of its time that ours may take.
+
+    Raises:
+        Missing: One is not here.
+    """
+    docker = _answers()
     if shutil.which("buildah"):
         yield "`buildah bud --layers` and `buildah push`", _buildah, 1 / 20
-    if shutil.which(_DOCKER) and subprocess.run([_DOCKER, "version"], capture_output=True).returncode == 0:
+    if docker:
         yield "`docker build` (BuildKit) and `docker push`", _docker, 1 / 8
+    if not shutil.which("buildah"):
+        raise Missing("there is no buildah: make tools")
+    if not docker:
+        raise Missing("there is no Docker engine: make cluster, then tests/cluster/docker-up")
 
 
 def _build(base: str, host: str, files: tuple[File, ...]) -> None:
