@@ -11,8 +11,6 @@ import fairing
 from fairing.errors import ResultRefused, RunCancelled
 from fairing.events import Display, Lost, Status, Text
 from fairing.kube.connection import connect
-from fairing.kube.logs import Lines
-from fairing.kube.pods import CONTAINER
 from fairing.kube.watch import Watch
 from tests.cluster import rights
 
@@ -137,11 +135,12 @@ def test_a_run_whose_code_has_ended_well_and_that_is_cancelled_while_it_waits_ha
     for _, pod in Watch(reached, path, labelSelector=f"fairing/run={job.handle.parts[-1]}"):
         if pod["status"].get("phase") == "Running":
             break
-    lines = Lines(reached, f"{path}/{pod['metadata']['name']}", CONTAINER, lambda: False)
-    for piece in lines:  # nobody who would let it go follows it
-        if b"waiting up to 300 s" in piece:
+    said, log = b"", reached.stream(f"{path}/{pod['metadata']['name']}/log", 60.0, follow=True)
+    for piece in log.stream():  # nobody who would let it go follows it
+        said += piece
+        if b"waiting up to 300 s" in said:
             break
-    lines.close()
+    log.close()
     job.cancel()
     assert job.status.phase == "succeeded"
     assert job.result() == 4
