@@ -281,7 +281,11 @@ def _settle(given: Options, document: Options | None = None) -> tuple[Target, Op
         settled = replace(settled, requirements=(*(settled.requirements or ()), *more))
     _without_credentials("env=", settled.env or (), settled)
     _without_credentials("image=", image(settled).variables, settled)
-    plugins.deployer(target.deployer)
+    if "layers" not in plugins.deployer(target.deployer).takes and settled.artifacts:
+        from fairing.artifacts import stores  # here, since few runs have one
+
+        more = stores.requirements(settled.artifacts)
+        settled = replace(settled, requirements=(*(settled.requirements or ()), *more))
     plugins.builder(target.builder)
     return target, settled
 

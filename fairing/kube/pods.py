@@ -17,6 +17,7 @@ from fairing.kube.merge import merged
 from fairing.pod import Patch, Pod
 from fairing.runtime.pod import GIVEN, HOME, INPUTS, OWN
 from fairing.runtime.rendezvous import PORT
+from fairing.runtime.stored import POD
 from fairing.spec import BuiltImage, Group, Workload
 from fairing.words import sentence
 
@@ -107,12 +108,13 @@ def _container(name: str, image: BuiltImage, workload: Workload, group: Group) -
     own = {"HOME": HOME, "FAIRING_RUN": name, **(several if group.count > 1 else {})}
     said = (*own.items(), *(image.env if image.mounts else ()), *workload.env)
     named, whole = volumes.variables(workload.secrets, name)
+    itself = [{"name": POD, "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}] if workload.artifacts else []
     return {
         "name": CONTAINER,
         "image": image.ref,
         "command": ["python", "-c", _START, *found],
         "workingDir": OWN,
-        "env": [*({"name": variable, "value": _literal(value)} for variable, value in said), *named],
+        "env": [*({"name": variable, "value": _literal(value)} for variable, value in said), *named, *itself],
         **({"envFrom": whole} if whole else {}),
         "resources": placement.resources(group.resources),
         "securityContext": UNPRIVILEGED,

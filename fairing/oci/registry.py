@@ -118,6 +118,19 @@ class Registry:
         stored: str = self._connection.again(ask)
         return stored
 
+    def delete_manifest(self, repository: str, digest: str) -> None:
+        """Delete a manifest or an index, and the tags that name it.
+
+        Raises:
+            Refusal: It is not there, or the registry lets nobody delete.
+        """
+        what = f"The image {self._image(repository, check_digest(digest))} cannot be deleted."
+        request = Request("DELETE", self._url(repository, f"manifests/{digest}"))
+        answer = self._connection.once(request, [f"repository:{repository}:pull,push,delete"], what)
+        if answer.status not in {200, 202}:
+            raise refusal(answer, what)
+        answer.discard()
+
     def blob(self, repository: str, digest: str, size: int | None = None, offset: int = 0) -> Iterator[bytes]:
         """Yield a blob's bytes, going on where a connection breaks; the last ones only if all have the digest.
 

@@ -6,9 +6,8 @@ can, only a value or a display that was too large for the log is worth waiting f
 
 from __future__ import annotations
 
-import fcntl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,51 @@ READING = "reading"
 ALONE = "alone"
 """The file beside the runner's copy of its log that says that there is more of it than a node gives."""
 
+STORED = "stored"
+"""The file beside the spool that says that all of it is in the artifact store."""
+
+NOT_STORED = "what it left, so far"
+"""How the loss is called of what could not be put into a store: it may still be fetched while the pod waits."""
+
 _LOOK = 0.1
 _PATIENCE = 5
 """How many times as long whoever reads is waited for: they may have gone to sleep over it."""
 
 
+def settle(
+    spec: dict[str, Any],
+    files: Sequence[dict[str, Any]],
+    say: Callable[[str, dict[str, Any]], None],
+    mark: Callable[[], None],
+    asked: Callable[[], bool],
+) -> None:
+    """Put what a run leaves into its artifact store, if it has one; else, or where that fails, say that it waits.
+
+    Args:
+        spec: What was run.
+        files: What it left in its working folder.
+        say: Writes an event into the log.
+        mark: Writes how much there is of it, so that whoever reads only as far knows that nothing is missing.
+        asked: Says whether the run was asked to end.
+    """
+    if "artifacts" in spec:
+        from fairing.runtime import stored
+
+        url = spec["artifacts"]["url"]
+        say("status", {"phase": "running", "reason": f"putting what it leaves into {url}"})
+        mark()
+        items = list(stored.gathered(spec, files, ENDED))
+        if wrong := stored.put(spec, items, asked) if items else "":
+            say("lost", {"what": f"{NOT_STORED}: it could not be put into {url} ({wrong})"})
+        else:
+            (Path(spec["spool"]).parent / STORED).touch()
+    if not asked() and (seconds := waits(spec)):
+        say("status", {"phase": "running", "reason": said(seconds)})
+
+
 def waits(spec: dict[str, Any]) -> float:
     """Return how many seconds a run that has ended waits at most, for what it left to be read."""
-    if not spec.get("linger"):
+    if not spec.get("linger") or (Path(spec["spool"]).parent / STORED).exists():
         return 0.0
     spool = [each for each in Path(spec["spool"]).iterdir() if each.name != ENDED]
     left = [*spool, *Path(spec["work"]).iterdir(), *log(spec)] if spec.get("fetched", True) else spool
@@ -69,6 +105,8 @@ def wait(spec: dict[str, Any], asked: Callable[[], bool]) -> None:
 
 def _read(lock: Path) -> bool:
     """Say whether somebody reads at this moment."""
+    import fcntl  # here, since a client on Windows reads the names above
+
     with lock.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -98,20 +98,20 @@ def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: byte
     key = Path(spec["key"]).read_bytes()
     spool = Path(spec["spool"])
     ended = _Ended(child)
-    limit = int(spec.get("log_limit", LOG_LIMIT))
+    limit, spooler = int(spec.get("log_limit", LOG_LIMIT)), _spooler(spec, ended)
     if "log" in spec:
         write = Copy(Path(spec["log"]), int(spec.get("log_kept", LIMIT)), _writer(1))
-        encoder = Encoder(key, spec["source"], write, _spooler(spool), log_limit=limit, start=write.start)
+        encoder = Encoder(key, spec["source"], write, spooler, log_limit=limit, start=write.start)
     else:
-        encoder = Encoder(key, spec["source"], _writer(1), _spooler(spool), log_limit=limit)
+        encoder = Encoder(key, spec["source"], _writer(1), spooler, log_limit=limit)
     log = Log(encoder, mark, spool, lambda: ended.terminated)
     _read(log, ended, {outputs: "stdout", errors: "stderr"}, float(spec.get("heartbeat", HEARTBEAT)))
     code = ended.wait()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
-    told = log.close(code, ended.terminated, leftovers.listed(spec["work"], before), platform="outcome" in spec)
-    if not ended.terminated and (seconds := kept.waits(spec)):
-        log.event("status", {"phase": "running", "reason": kept.said(seconds)})
+    left = leftovers.listed(spec["work"], before)
+    told = log.close(code, ended.terminated, left, platform="outcome" in spec)
+    kept.settle(spec, left, log.event, encoder.checkpoint, lambda: ended.asked)
     log.end()
     if "outcome" in spec:
         Path(spec["outcome"]).write_text(json.dumps({"code": code, "told": told}))
@@ -299,6 +299,9 @@ class _Ended:
         self.child = child
         self._code: int | None = None
         self.terminated = False
+        """Whether it was asked to end while its code ran."""
+        self.asked = False
+        """Whether it was asked to end, at any time."""
         self.nudge_at = float("inf")
         self.wakeup, write = os.pipe()
         os.set_blocking(self.wakeup, False)
@@ -333,6 +336,7 @@ class _Ended:
     def _terminate(self, *which: Any) -> None:
         if callable(self._before):
             self._before(*which)
+        self.asked = True
         self.nudge_at = time.monotonic() + NUDGE
         if self._code is None:
             self.terminated = True
@@ -351,10 +355,15 @@ def _writer(descriptor: int) -> Callable[[bytes], None]:
     return write
 
 
-def _spooler(spool: Path) -> Callable[[int, bytes], str]:
+def _spooler(spec: dict[str, Any], ended: _Ended) -> Callable[[int, bytes], str]:
     def keep(number: int, data: bytes) -> str:
         name = f"frame-{number}.json"
-        (spool / name).write_bytes(data)
+        file = Path(spec["spool"], name)
+        file.write_bytes(data)
+        if "artifacts" in spec and not spec["fetched"]:  # whoever reads it now finds it in the store alone
+            from fairing.runtime import stored
+
+            stored.put(spec, [(str(file), f"spool/{spec['source']}/{name}")], lambda: ended.asked)
         return f"spool/{name}"
 
     return keep

@@ -8,7 +8,6 @@ Who reads needs no lock: a file that was replaced meanwhile is looked for again.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import zlib
@@ -219,6 +218,8 @@ def write(folder: str, start: str, end: str = "") -> None:
 
     A pod that waits to be read sees that somebody does.
     """
+    import fcntl  # here, since a client on Windows reads such folders too
+
     out = sys.stdout.buffer
     with Path(folder).with_name(READING).open("ab") as reading:
         fcntl.flock(reading, fcntl.LOCK_SH)

@@ -16,13 +16,24 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fairing.errors import DeployError
+from fairing.artifacts import stores
+from fairing.errors import DeployError, FairingError
 from fairing.events import FINAL, Event, FileInfo, Source, Stamp, Status
 from fairing.kube import access, connection, here
 from fairing.pod import Pod
 from fairing.ports import Reporter, Stream
 from fairing.spec import BuiltImage, Destination, Finding, Handle, Target, Workload
-from fairing_deployers.job import found, inside, keeping, objects, pulling, sidecars, status, waiting
+from fairing_deployers.job import (
+    found,
+    inside,
+    keeping,
+    objects,
+    pulling,
+    sidecars,
+    status,
+    stored,
+    waiting,
+)
 
 
 class JobDeployer:
@@ -35,8 +46,9 @@ class JobDeployer:
 
         Raises:
             AccessError: The cluster cannot be reached, or the user may not make Jobs there.
-            ConfigError: There is no such cluster.
+            ConfigError: There is no such cluster, or what the run leaves cannot be kept where it is to be.
         """
+        stores.settled(workload, target)
         objects.check(connection.to(target), workload)
 
     def base(self, target: Target) -> tuple[str, str]:
@@ -58,7 +70,7 @@ class JobDeployer:
         """Make the Job and what it mounts; on failure nothing is left."""
         reached = connection.to(target)
         workload = pulling.fitted(reached, image, workload)
-        handle = objects.create(reached, image, workload, report)
+        handle = objects.create(reached, image, workload, report, stores.settled(workload, target))
         for said in filter(None, (sidecars.left_out(reached, workload.pod), pulling.said(workload.pod))):
             report(Status(Stamp(Source("run"), time.time()), "pending", said))
         return handle
@@ -100,11 +112,18 @@ class JobDeployer:
         inside.cancel(reached, job)
 
     def delete(self, handle: Handle) -> None:
-        """Cancel the run, and delete its Job with all that it owns."""
+        """Cancel the run, and delete what it put into its store, and its Job with all that it owns."""
         try:
             reached, job = found.find(handle)
         except DeployError:
             return
         inside.cancel(reached, job)
+        left: FairingError | None = None
+        try:
+            stored.remove(reached, job)
+        except FairingError as wrong:
+            left = wrong
         objects.delete(reached, job)
         inside.forget(job)
+        if left is not None:
+            raise DeployError(f"{handle} is deleted, and what it put into its store is not.", why=str(left)) from left

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fairing import state
-from fairing.errors import AccessError, DeployError
+from fairing.errors import AccessError, DeployError, FairingError
 from fairing.events import FINAL, Failure, FileInfo, Lost, Result
 from fairing.kube.connection import Connection, Refused
 from fairing.kube.execute import Forbidden, Output
@@ -28,7 +28,7 @@ from fairing.runtime.kept import READING, RELEASED
 from fairing.runtime.pod import OWN
 from fairing.spec import Handle
 from fairing.words import size
-from fairing_deployers.job import objects, sidecars, status
+from fairing_deployers.job import objects, sidecars, status, stored
 
 SMALL = 16 << 20
 """Bytes of files that are fetched although nobody named them."""
@@ -88,7 +88,12 @@ def read(reached: Connection, job: dict[str, Any], handle: Handle, path: str) ->
     if (here := fetched(job) / path).is_file():
         return Pieces(here)
     source = name.partition("/")[0] if part == "spool" else ""
-    pod = _pod(reached, job, handle, source, path)
+    try:
+        pod = _pod(reached, job, handle, source, path)
+    except DeployError:
+        if stored.of(job) is None:
+            raise
+        return Given(stored.read(reached, job, path))
     return _output(reached, pod, _READ, f"{OWN}/{part}", name.partition("/")[2] if source else name)
 
 
@@ -100,16 +105,19 @@ def files(reached: Connection, job: dict[str, Any], handle: Handle) -> tuple[Fil
         return tuple(FileInfo(path, size) for path, size in listed)
     except DeployError:
         work = fetched(job) / "work"
-        found = sorted(path for path in work.rglob("*") if path.is_file())
-        return tuple(FileInfo(path.relative_to(work).as_posix(), path.stat().st_size) for path in found)
+        found = {path.relative_to(work).as_posix(): path.stat().st_size for path in work.rglob("*") if path.is_file()}
+        kept = stored.names(reached, job)
+        found |= {name.removeprefix("work/"): octets for name, octets in kept.items() if name.startswith("work/")}
+        return tuple(FileInfo(path, octets) for path, octets in sorted(found.items()))
 
 
 def kept(
-    reached: Connection, job: dict[str, Any], pod: dict[str, Any], event: Result | Failure
+    reached: Connection, job: dict[str, Any], pod: dict[str, Any], event: Result | Failure, *, unstored: bool = False
 ) -> Iterator[Result | Failure | Lost]:
     """Fetch a value that did not come through the log; give its event, with where it is now.
 
-    Where it cannot be fetched, it waits in the pod for a while: the event says so, with the ways out.
+    What is in a store is read when it is asked for; ``unstored`` says that it could not be put there. Where it cannot
+    be fetched, it waits in the pod for a while: the event says so, with the ways out.
     """
     payload = event.payload if isinstance(event, Result) else event.exception
     if payload is None or payload.path is None:
@@ -118,7 +126,8 @@ def kept(
     path = f"spool/{event.at.source}/{Path(payload.path).name}"
     missing = ""
     try:
-        _fetch(job, path, spooled(reached, pod, payload.path))
+        if stored.of(job) is None or unstored:
+            _fetch(job, path, spooled(reached, pod, payload.path))
     except Forbidden:
         missing = _ways(reached, pod, path)
         yield Lost(event.at, f"its value ({size(payload.size)}). {missing}")
@@ -128,12 +137,21 @@ def kept(
     yield replace(event, payload=placed) if isinstance(event, Result) else replace(event, exception=placed)
 
 
-def outputs(reached: Connection, job: dict[str, Any], pod: dict[str, Any], there: tuple[FileInfo, ...]) -> None:
+def outputs(
+    reached: Connection,
+    job: dict[str, Any],
+    pod: dict[str, Any],
+    there: tuple[FileInfo, ...],
+    *,
+    unstored: bool = False,
+) -> None:
     """Fetch the files that are to be brought back, and with them as many of the small ones as are no burden.
 
     Raises:
         DeployError: The pod has ended before those were that are to be, or may not be asked.
     """
+    if stored.of(job) is not None and not unstored:
+        return
     asked = {path for path in wanted(job, there) if not (fetched(job) / "work" / path).exists()}
     small, room = set(), SMALL
     for file in sorted(there, key=lambda file: file.size):
@@ -152,6 +170,22 @@ def wanted(job: dict[str, Any], there: tuple[FileInfo, ...]) -> set[str]:
     """Return which files of a working folder are to be brought back."""
     asked = json.loads(job["metadata"].get("annotations", {}).get(objects.OUTPUTS, "[]"))
     return {file.path for file in there if any(_matches(file.path, pattern) for pattern in asked)}
+
+
+def shown(reached: Connection, job: dict[str, Any], pod: dict[str, Any], path: str) -> bytes:
+    """Return a message of a pod that was too long for its log; nothing, where it cannot be had.
+
+    Args:
+        reached: The way to the cluster.
+        job: The run's Job.
+        pod: The pod.
+        path: The file, as the runner named it.
+    """
+    with suppress(DeployError):
+        return b"".join(spooled(reached, pod, path))
+    with suppress(FairingError):
+        return b"".join(stored.read(reached, job, f"spool/worker-{status.index(pod)}/{Path(path).name}"))
+    return b""
 
 
 def spooled(reached: Connection, pod: dict[str, Any], path: str) -> Stream[bytes]:
@@ -263,6 +297,24 @@ def fetched(job: dict[str, Any]) -> Path:
 
 def _matches(path: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path.rpartition("/")[2], pattern)
+
+
+class Given:
+    """Pieces that come from elsewhere, as a stream."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            if self._closed:
+                return
+            yield piece
+
+    def close(self) -> None:
+        """End it, at the next piece."""
+        self._closed = True
 
 
 class _Joined:

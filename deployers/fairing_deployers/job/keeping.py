@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from fairing.artifacts.stores import Store
 from fairing.kube import access
 from fairing.kube.connection import Connection
 from fairing.runtime.frames import LOG_LIMIT, limit
@@ -22,17 +23,17 @@ LARGEST = 16 << 20
 """Bytes of a value that comes through the log where there is no other way."""
 
 
-def told(reached: Connection, workload: Workload) -> tuple[dict[str, Any], str]:
+def told(reached: Connection, workload: Workload, store: Store | None) -> tuple[dict[str, Any], str]:
     """Return what a runner is told of how its results come back, and what the person is told, where that is less."""
     fetched = _may(reached)
-    stored = bool(workload.artifacts)
-    usual = LOG_LIMIT if fetched or stored else limit(LARGEST)
+    usual = LOG_LIMIT if fetched or store else limit(LARGEST)
     settings = {
         "fetched": fetched,
         "log_limit": usual if workload.log_limit is None else limit(workload.log_limit),
         "linger": workload.linger,
+        **({"artifacts": store, "outputs": list(workload.outputs)} if store else {}),
     }
-    said = "" if fetched or stored else f"you may not execute in its pods, so that {_consequence(workload.log_limit)}"
+    said = "" if fetched or store else f"you may not execute in its pods, so that {_consequence(workload.log_limit)}"
     return settings, said
 
 

@@ -20,9 +20,10 @@ from fairing.kube.pods import CONTAINER, paths
 from fairing.kube.whole import Gap, Piece, Whole
 from fairing.oci import locks
 from fairing.runtime.frames import Decoder
+from fairing.runtime.kept import NOT_STORED
 from fairing.runtime.pod import LOG
 from fairing.runtime.segments import Segments, read
-from fairing_deployers.job import inside, status
+from fairing_deployers.job import inside, status, stored
 
 _PAUSES = (0.0, 0.2, 1.0, 2.0, 5.0)
 """Seconds between tries to reach a pod that runs."""
@@ -76,6 +77,7 @@ class PodLog:
         self._lines = Lines(reached, self._path, CONTAINER, self._whole, self._over)
         self._decoder = Decoder(key, str(self._source), self._spooled)
         self._missing: list[Event] = []
+        self._left: list[Event] = []
         self._closed = threading.Event()
         self.done = threading.Event()
         """Set when it was read, or is not to be read any further."""
@@ -109,7 +111,7 @@ class PodLog:
         if not self._closed.is_set():
             for kind, body, at, seq in self._decoder.end():
                 yield from self._event(kind, body, at, seq)
-            if self._lines.gone or not self._there:
+            if self._gone() and not stored.whole(self._reached, self._job, self._pod):
                 yield Lost(Stamp(self._source, time.time()), f"what {self._source} wrote last: its pod is gone")
             yield from self._missing
 
@@ -123,13 +125,17 @@ class PodLog:
                 self._whole.again()
             yield from self._whole.feed(data)
             after = at + len(data)
-        if not self._there:
+        if self._there:
+            for given in self._lines:
+                if isinstance(given, Piece):
+                    self._kept.add(given)
+                yield given
+        if self._gone():
+            yield from self._whole.catch_up()
             yield from self._whole.rest()
-            return
-        for given in self._lines:
-            if isinstance(given, Piece):
-                self._kept.add(given)
-            yield given
+
+    def _gone(self) -> bool:
+        return (self._lines.gone or not self._there) and not self._closed.is_set()
 
     def _elsewhere(self, start: int, end: int | None) -> Iterator[tuple[int, bytes]]:
         """Give a part of the log: what another reader here has got meanwhile, else from the runner's own copy."""
@@ -146,15 +152,17 @@ class PodLog:
                     yield where, data
                     at = where + len(data)
                 if at == before or end is None:
-                    return
+                    break
             except Forbidden:
-                return
+                break
             except DeployError:
                 failures = min(failures + 1, len(_PAUSES) - 1)
                 if at > before:
                     failures, until = 1, time.monotonic() + _PATIENCE
                 if time.monotonic() >= until or self._over():
-                    return
+                    break
+        if not self._closed.is_set():
+            yield from stored.log(self._reached, self._job, self._pod, at, end)
 
     def _copied(self, start: int, end: int | None) -> Iterator[tuple[int, bytes]]:
         where = [LOG, str(start), *([str(end)] if end is not None else [])]
@@ -182,6 +190,10 @@ class PodLog:
 
     def _brought(self, event: Event) -> Iterator[Event]:
         """Give an event, once what belongs to it and did not come through the log is here."""
+        if isinstance(event, Result | Failure | Files):
+            self._left.append(event)
+        if isinstance(event, Lost) and event.what.startswith(NOT_STORED):
+            self._rescue()
         if isinstance(event, Result | Failure):
             told = list(inside.kept(self._reached, self._job, self._pod, event))
             if len(told) > 1:  # it cannot be had: whoever waits for it is told when all else was said
@@ -200,11 +212,17 @@ class PodLog:
         if not isinstance(event, Status) or not self._source.index:
             yield event
 
+    def _rescue(self) -> None:
+        """Fetch out of the pod, which waits for that, what could not be put into its store."""
+        for event in self._left:
+            with suppress(DeployError):
+                if isinstance(event, Files):
+                    inside.outputs(self._reached, self._job, self._pod, event.files, unstored=True)
+                elif isinstance(event, Result | Failure):
+                    list(inside.kept(self._reached, self._job, self._pod, event, unstored=True))
+
     def _spooled(self, path: str) -> bytes:
-        try:
-            return b"".join(inside.spooled(self._reached, self._pod, path))
-        except DeployError:
-            return b""  # it is told as lost, with its size
+        return inside.shown(self._reached, self._job, self._pod, path)
 
     def _over(self) -> bool:
         try:
@@ -221,9 +239,15 @@ class PodLog:
                 inside.release(self._reached, self._pod)
 
 
-def gone(job: dict[str, Any], there: set[str]) -> list[dict[str, Any]]:
-    """Return the pods of a run that something was read of here, and that are not there any more, the oldest first."""
-    found = []
+def any_read(job: dict[str, Any]) -> bool:
+    """Whether something was read here of the logs of a run's pods."""
+    return any((inside.fetched(job) / "log").glob(f"*/{_POD}"))
+
+
+def gone(reached: Connection, job: dict[str, Any], there: set[str]) -> list[dict[str, Any]]:
+    """Return the pods of a run whose logs were read here, or are in its store, and that are not there any more."""
+    found = [pod for pod in stored.pods(reached, job) if pod["metadata"]["uid"] not in there]
+    there = there | {pod["metadata"]["uid"] for pod in found}
     for described in (inside.fetched(job) / "log").glob(f"*/{_POD}"):
         with suppress(OSError, ValueError):
             pod: dict[str, Any] = json.loads(described.read_bytes())

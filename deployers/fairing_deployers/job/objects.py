@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from fairing.artifacts.stores import Store
 from fairing.errors import DeployError, FairingError
 from fairing.events import Source, Stamp, Status
 from fairing.kube import access, beside, pods, volumes
@@ -29,7 +30,7 @@ from fairing.run.runner import told
 from fairing.runtime.pod import HOME
 from fairing.spec import BuiltImage, Entry, Handle, Workload
 from fairing.words import size
-from fairing_deployers.job import keeping
+from fairing_deployers.job import keeping, stored
 
 CANCELLED = "fairing/cancelled"
 """The annotation of a Job that somebody cancelled."""
@@ -99,15 +100,21 @@ def check(reached: Connection, workload: Workload) -> None:
         reached.admit(_jobs(reached), manifest(_name(workload.name), _UNBUILT, workload, [], []))
 
 
-def create(reached: Connection, image: BuiltImage, workload: Workload, report: Reporter) -> Handle:
+def create(
+    reached: Connection, image: BuiltImage, workload: Workload, report: Reporter, store: Store | None = None
+) -> Handle:
     """Make a run's objects; on failure none is left."""
     name = _name(workload.name)
     inputs = _inputs(name, workload)
     mounts = [beside.shared(file, name) for file in image.mounts]
-    settings, less = keeping.told(reached, workload)
+    if store is not None:
+        store = {**store, "run": name}
+    settings, less = keeping.told(reached, workload, store)
     described = _description(name, image, workload, settings)
     things = [_secret(name, workload), described, *inputs, *mounts]
     body = manifest(name, image, workload, [each.name for each in inputs], [each.name for each in mounts])
+    if store is not None:
+        body["metadata"]["annotations"][stored.STORE] = json.dumps(store)
     with beside.placed(reached, things):
         try:
             job = reached.post(_jobs(reached), body)

@@ -51,10 +51,10 @@ class Replicas:
         self._pods.close()
 
     def _gone(self) -> Iterator[Stream[Event]]:
-        """Give what was read of pods that are gone."""
-        if logs.gone(self._job, set()):
+        """Give what was read of pods that are gone, or is in the run's store."""
+        if logs.any_read(self._job) or status.finished(self._job):
             left = {pod["metadata"]["uid"] for pod in status.pods(self._reached, self._job)}
-            for pod in logs.gone(self._job, left):
+            for pod in logs.gone(self._reached, self._job, left):
                 yield logs.PodLog(self._reached, self._job, pod, self._key, self._since, there=False)
 
     def _followed(self) -> Iterator[Stream[Event]]:
