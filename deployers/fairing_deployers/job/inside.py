@@ -10,6 +10,7 @@ import fnmatch
 import json
 import shutil
 import tarfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -29,6 +30,9 @@ from fairing.runtime.pod import OWN
 from fairing.spec import Handle
 from fairing.words import size
 from fairing_deployers.job import objects, sidecars, status, stored
+
+_STALE = 30 * 24 * 3600
+"""Seconds after which nobody comes any more for what was fetched from a run."""
 
 SMALL = 16 << 20
 """Bytes of files that are fetched although nobody named them."""
@@ -242,6 +246,15 @@ def _end(reached: Connection, pod: dict[str, Any], grace: float) -> None:
 def forget(job: dict[str, Any]) -> None:
     """Remove what was fetched."""
     shutil.rmtree(fetched(job), ignore_errors=True)
+
+
+def sweep() -> None:
+    """Remove what was fetched from runs that nobody has followed for so long that their clusters do not know them."""
+    for folder in state.fetched().iterdir():
+        with suppress(OSError):  # another removes it
+            newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+            if newest < time.time() - _STALE:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _pod(reached: Connection, job: dict[str, Any], handle: Handle, source: str, path: str) -> dict[str, Any]:

@@ -269,6 +269,7 @@ class _Copy:
     def add(self, piece: Piece) -> None:
         with suppress(OSError):  # no room for it: it is shown all the same
             if not (described := self._folder / _POD).exists():
+                inside.sweep()
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 known = ("name", "uid", "labels", "annotations", "creationTimestamp")
                 metadata = {name: each for name, each in self._pod["metadata"].items() if name in known}
