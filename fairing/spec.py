@@ -116,7 +116,8 @@ class Bundle:
         python: The kernel's version, such as ``"3.11.7"``.
         roots: Folders of the code layer that go on ``sys.path``, such as ``"src"``; ``""`` is its top.
         data: Files of the code layer that also lie in the run's working folder, at the same path.
-        dependencies: Whether to take the *installed* files where they will do, or to have them *resolved* by uv.
+        dependencies: Whether to take the *installed* files where they will do, to have them *resolved* by uv, or to
+            have what is resolved installed when a pod *starts*.
         indexes: Options of requirements files: where packages are (``"--extra-index-url …"``), and the hashes that
             they must have (``"--hash tqdm sha256:…"``).
     """
@@ -128,7 +129,7 @@ class Bundle:
     python: str
     roots: tuple[str, ...] = ("",)
     data: tuple[str, ...] = ()
-    dependencies: Literal["installed", "resolved"] = "installed"
+    dependencies: Literal["installed", "resolved", "start"] = "installed"
     indexes: tuple[str, ...] = field(default=(), repr=False)  # an address may hold a password
 
 
@@ -158,7 +159,8 @@ class Recipe:
         platform: Such as ``"linux/amd64"``.
         python: The run's Python version, such as ``"3.11.7"``.
         lock: The dependency key: names, versions, hashes and markers; no address and no comment.
-        source: Whether dependencies are the *installed* files of this environment, or *resolved* by uv.
+        source: Whether dependencies are the *installed* files of this environment, *resolved* by uv, or resolved by
+            uv and installed when a pod *starts*.
         apt: Debian packages, sorted.
         env: Environment of the image.
         entry: Where the run starts.
@@ -175,7 +177,7 @@ class Recipe:
     platform: str
     python: str
     lock: str
-    source: Literal["installed", "resolved"]
+    source: Literal["installed", "resolved", "start"]
     apt: tuple[str, ...]
     env: tuple[tuple[str, str], ...] = field(repr=False)
     entry: Entry

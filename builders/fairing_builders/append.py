@@ -48,6 +48,12 @@ class AppendBuilder:
                 why="It runs nothing inside the image.",
                 fix=plugins.another(recipe, target),
             )
+        if recipe.source == "start":
+            raise BuildError(
+                f"The builder {target.builder!r} does not install packages when a pod starts.",
+                why="They lie in the image.",
+                fix="Leave out dependencies='start', or run on a cluster with builder='inline'.",
+            )
         if recipe.base != "host":
             from fairing_builders import pushed  # here, since a run on this machine needs no registry
 

@@ -18,7 +18,7 @@ from fairing.oci.layer import PLACES, write
 from fairing.ports import Reporter
 from fairing.recipe import text
 from fairing.recipe.python import minor
-from fairing.runtime import library
+from fairing.runtime import installing, library
 from fairing.spec import BuiltImage, Destination, File, Recipe, Target
 from fairing.words import counted, size
 from fairing_builders import carried
@@ -29,6 +29,11 @@ MOST = 900 * 1024
 
 _BROUGHT = frozenset({"cloudpickle", "fairing"})
 """What travels with the code."""
+
+_ELSE = (
+    "Name an image= that has them, let dependencies='start' install them when the pod starts, or name a repository= to "
+    "push to, with builder='append'."
+)
 
 
 class InlineBuilder:
@@ -55,14 +60,18 @@ class InlineBuilder:
                 why="Bytecode and pickles are made for one minor version.",
                 fix=f"Name another image=, or use a kernel with Python {minor(there.python)}.",
             )
-        lacking = [
-            each for each in text.packages(recipe) if each.partition("==")[0] not in {*there.packages, *_BROUGHT}
-        ]
-        if lacking:
+        lacking = _lacking(recipe, there)
+        if lacking and recipe.source == "start" and not there.installer:
+            raise BuildError(
+                f"The image {recipe.base} cannot install what the code needs: {', '.join(_few(lacking))}.",
+                why="It has neither pip nor uv.",
+                fix="Name an image= that has one, or a repository= to push to, with builder='append'.",
+            )
+        if lacking and recipe.source != "start":
             raise BuildError(
                 f"The image {recipe.base} lacks what the code needs: {', '.join(lacking)}.",
                 why="With builder='inline' the code alone travels, and packages have to be in the image.",
-                fix="Name an image= that has them, or a repository= to push to, with builder='append'.",
+                fix=_ELSE,
             )
 
     def build(self, recipe: Recipe, target: Target, to: Destination, report: Reporter) -> BuiltImage:
@@ -84,6 +93,8 @@ class InlineBuilder:
         mounts = [File("code.tar.gz", code.getvalue()), File(carried.NAME, carried.archive())]
         if compiled := probe.library(recipe.base):
             mounts.append(File(library.NAME, compiled))
+        if recipe.source == "start" and (lacking := _lacking(recipe, there)):
+            mounts.append(File(installing.NAME, text.only(recipe.lock, lacking).encode()))
         files = counted(len(recipe.files), "file")
         way = f"travels: {files}, {size(octets)}, in a ConfigMap beside {recipe.base}: builder='inline' pushes nothing"
         report(Status(Stamp(Source("build"), time.time()), "building", way))
@@ -98,6 +109,21 @@ class InlineBuilder:
             data=recipe.data,
             mounts=tuple(mounts),
         )
+
+
+def _lacking(recipe: Recipe, there: probe.Contents) -> list[str]:
+    """Return the packages that an image lacks: at the very versions, where they can be installed at the start."""
+    known = there.packages
+    return [
+        each
+        for each in text.packages(recipe)
+        if (name := each.partition("==")[0]) not in _BROUGHT
+        and (name not in known or (recipe.source == "start" and f"{name}=={known[name]}" != each))
+    ]
+
+
+def _few(names: list[str]) -> list[str]:
+    return names if len(names) <= 5 else [*names[:4], f"and {len(names) - 4} more"]
 
 
 def _asked(recipe: Recipe, target: Target) -> probe.Contents:

@@ -17,7 +17,7 @@ class Needs(NamedTuple):
         requires: Names of installed distributions.
         explicit: Stated requirements, as PEP 508 text.
         indexes: Where requirements files say that packages are.
-        dependencies: Installed or resolved.
+        dependencies: Installed, resolved, or installed at the start.
         reasons: Every requirement, and why.
         left_out: What is imported or required and is not installed here.
     """
@@ -25,7 +25,7 @@ class Needs(NamedTuple):
     requires: tuple[str, ...]
     explicit: tuple[str, ...]
     indexes: tuple[str, ...]
-    dependencies: Literal["installed", "resolved"]
+    dependencies: Literal["installed", "resolved", "start"]
     reasons: tuple[tuple[str, str], ...]
     left_out: tuple[tuple[str, str], ...]
 

@@ -35,7 +35,7 @@ Table: TypeAlias = "str | Mapping[str, Any] | None"
 """How a person gives a piece of a manifest: a table, or YAML."""
 PodPatch: TypeAlias = "str | PathLike[str] | Mapping[str, Any] | Callable[[dict[str, Any]], dict[str, Any]] | None"
 """How a person changes a pod's template: a table, YAML, a file of YAML, or a function."""
-Dependencies: TypeAlias = Literal["installed", "resolved"]
+Dependencies: TypeAlias = Literal["installed", "resolved", "start"]
 Limits: TypeAlias = Literal["enforce", "best-effort"]
 OnInterrupt: TypeAlias = Literal["detach", "cancel"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,7 +60,8 @@ class Options:
     requirements: tuple[str, ...] | None = _option(None, "packages to install (a list), or a file that lists them")
     groups: tuple[str, ...] | None = _option(None, "dependency groups of pyproject.toml to install")
     dependencies: Dependencies | None = _option(
-        None, "installed: this environment's own files; resolved: by uv, for the run's platform"
+        None,
+        "installed: this environment's own files; resolved: by uv, for the run's platform; start: by pip, in the pod",
     )
     include: tuple[str, ...] | None = _option(None, "data files to take along, as globs")
     allow: tuple[str, ...] | None = _option(None, "names to take along although they look like credentials")
@@ -198,7 +199,7 @@ NUMBERS: Mapping[str, tuple[type, float]] = {
 
 FLAGS = frozenset({"suspend", "trust", "trust_html", "dry_run"})
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "dependencies": ("installed", "resolved"),
+    "dependencies": ("installed", "resolved", "start"),
     "limits": ("enforce", "best-effort"),
     "on_interrupt": ("detach", "cancel"),
     "kind": ("auto", "job"),

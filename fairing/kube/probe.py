@@ -41,10 +41,11 @@ print(base64.b64encode(zlib.compress(marshal.dumps(made), 9)).decode() if made e
 _PROGRAM = (
     _LIBRARY
     + """
-import importlib.metadata, json, platform, re
+import importlib.metadata, importlib.util, json, platform, re, shutil
 named = [each for each in importlib.metadata.distributions() if each.metadata["Name"]]
 names = {re.sub(r"[-_.]+", "-", each.metadata["Name"]).lower(): each.version for each in named}
-print(json.dumps({"python": platform.python_version(), "packages": names}))
+installer = "pip" if importlib.util.find_spec("pip") else "uv" if shutil.which("uv") else ""
+print(json.dumps({"python": platform.python_version(), "packages": names, "installer": installer}))
 """
 )
 _HOPELESS = frozenset(
@@ -60,11 +61,13 @@ class Contents:
         ref: Its name, with its digest.
         python: The version of the ``python`` on its path.
         packages: The versions of the distributions that this Python finds, by their names as PEP 503 writes them.
+        installer: What installs packages there: ``pip``, ``uv`` or nothing.
     """
 
     ref: str
     python: str
     packages: dict[str, str]
+    installer: str = ""
 
 
 def contents(reached: Connection, image: str, pull_secrets: Sequence[str] = ()) -> Contents:
@@ -103,7 +106,7 @@ def library(image: str) -> bytes:
 def _known(image: str) -> Path:
     import hashlib
 
-    return state.private(state.cache() / "images") / f"{hashlib.sha256(image.encode()).hexdigest()}.json"
+    return state.private(state.cache() / "images") / f"{hashlib.sha256(f'2 {image}'.encode()).hexdigest()}.json"
 
 
 def _library(image: str) -> Path:
@@ -135,6 +138,7 @@ def _ask(reached: Connection, image: str, pull_secrets: Sequence[str]) -> tuple[
                         name.lower().replace("_", "-").replace(".", "-"): version
                         for name, version in told["packages"].items()
                     },
+                    told["installer"],
                 )
                 return found, b64decode(compiled)
         raise BuildError(f"The image {image} could not be asked what it has.")

@@ -35,7 +35,7 @@ def resolve(bundle: Bundle, image: Image, to: Destination, report: Reporter | No
     base, platform = python.base(bundle, image, to)
     bundle = _on(bundle, image)
     stated = _own(bundle, platform)
-    source: Literal["installed", "resolved"] = "resolved"
+    source: Literal["installed", "resolved", "start"] = "start" if bundle.dependencies == "start" else "resolved"
     if stated is not None:
         found = installed.pieces((*bundle.requires, *stated))
         lock, source = installed.lock(found), "installed"

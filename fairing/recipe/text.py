@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 
 from fairing.spec import Recipe
 
@@ -18,6 +19,12 @@ def text(recipe: Recipe) -> str:
 def packages(recipe: Recipe) -> tuple[str, ...]:
     """Return the names and versions of a recipe's dependencies, without the hashes and comments between them."""
     return tuple(line.partition(" ")[0] for line in recipe.lock.splitlines() if line and line[0] not in "# -")
+
+
+def only(lock: str, packages: Collection[str]) -> str:
+    """Return the part of a lock that is about some packages, each as ``packages`` gives it, with their hashes."""
+    blocks = re.split(r"(?m)^(?=\S)", lock)
+    return "".join(block for block in blocks if block.split(maxsplit=1)[:1] and block.split()[0] in packages)
 
 
 def _rows(recipe: Recipe) -> Iterator[tuple[str, str]]:

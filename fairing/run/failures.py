@@ -111,6 +111,12 @@ def _ended(handle: Handle, failure: Failure | None, status: Status | None, view:
     if ename == "evicted":
         fix = "Ask for more with storage=." if "disk" in evalue else ""
         return RunKilled(f"{handle} was ended by the cluster.", why=_said(evalue) + _last(view), fix=fix)
+    if ename == "install":
+        return RunFailed(
+            f"The packages of {handle} could not be installed when its pod started.",
+            why=_said(evalue),
+            fix="Say where packages are, with env={'PIP_INDEX_URL': …} or a proxy, or use builder='append'.",
+        )
     if ename == "lost":
         return RunLost(f"{handle} was lost.", why=_said(evalue or reason) + _last(view))
     if ename == "cancelled":

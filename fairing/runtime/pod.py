@@ -16,7 +16,10 @@ import signal
 import sys
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
 
 INPUTS = "inputs.tar.gz"
 GIVEN = "/fairing/given"
@@ -48,6 +51,8 @@ def main() -> int | str:
     _settle(spec.pop("env", {}))
     if not described.exists():
         _lay_out(spec, described)
+    if Path(GIVEN, "packages.txt").exists() and (failed := _installed(described, asked)):
+        return failed
     parent = os.getpid()
     code = __main__.main(str(described))
     if os.getpid() == parent:  # the child, which runs the user's code, comes back from there too
@@ -66,6 +71,13 @@ def _settle(variables: dict[str, str]) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(
         dict.fromkeys((*sys.argv[1:], *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))))
     )
+
+
+def _installed(described: Path, asked: _Asked) -> int:
+    from fairing.runtime import installing, pump
+
+    spec = json.loads(described.read_bytes())
+    return installing.install(Path(GIVEN, installing.NAME), lambda: pump.encoder(spec), asked.ends)
 
 
 def _lay_out(spec: dict[str, Any], described: Path) -> None:
@@ -108,13 +120,20 @@ class _Asked:
 
     def __init__(self) -> None:
         self._asked = False
+        self._process: subprocess.Popen[str] | None = None
         signal.signal(signal.SIGTERM, self._note)
 
     def __call__(self) -> bool:
         return self._asked
 
+    def ends(self, process: subprocess.Popen[str]) -> None:
+        """End a process too, when this one is asked to end."""
+        self._process = process
+
     def _note(self, *_: object) -> None:
         self._asked = True
+        if self._process is not None:
+            self._process.terminate()
 
 
 def _dismiss() -> None:

@@ -95,23 +95,17 @@ def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: byte
         mark: What begins a marked piece.
         before: The files of the working folder before it began.
     """
-    key = Path(spec["key"]).read_bytes()
     spool = Path(spec["spool"])
     ended = _Ended(child)
-    limit, spooler = int(spec.get("log_limit", LOG_LIMIT)), _spooler(spec, ended)
-    if "log" in spec:
-        write = Copy(Path(spec["log"]), int(spec.get("log_kept", LIMIT)), _writer(1))
-        encoder = Encoder(key, spec["source"], write, spooler, log_limit=limit, start=write.start)
-    else:
-        encoder = Encoder(key, spec["source"], _writer(1), spooler, log_limit=limit)
-    log = Log(encoder, mark, spool, lambda: ended.terminated)
+    writing = encoder(spec, _spooler(spec, ended))
+    log = Log(writing, mark, spool, lambda: ended.terminated)
     _read(log, ended, {outputs: "stdout", errors: "stderr"}, float(spec.get("heartbeat", HEARTBEAT)))
     code = ended.wait()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
     left = leftovers.listed(spec["work"], before)
     told = log.close(code, ended.terminated, left, platform="outcome" in spec)
-    kept.settle(spec, left, log.event, encoder.checkpoint, lambda: ended.asked)
+    kept.settle(spec, left, log.event, writing.checkpoint, lambda: ended.asked)
     log.end()
     if "outcome" in spec:
         Path(spec["outcome"]).write_text(json.dumps({"code": code, "told": told}))
@@ -119,6 +113,21 @@ def pump(spec: dict[str, Any], child: int, outputs: int, errors: int, mark: byte
     if code != -signal.SIGKILL:  # what was killed may be started again; what ended by itself never is
         (spool / kept.ENDED).write_text(str(leaving))
     return leaving
+
+
+def encoder(spec: dict[str, Any], spool: Callable[[int, bytes], str] | None = None) -> Encoder:
+    """Return what writes the log of what is run, from where it stands now.
+
+    Args:
+        spec: What is run.
+        spool: Keeps what is too long for the log.
+    """
+    key = Path(spec["key"]).read_bytes()
+    limit = int(spec.get("log_limit", LOG_LIMIT))
+    if "log" not in spec:
+        return Encoder(key, spec["source"], _writer(1), spool, log_limit=limit)
+    write = Copy(Path(spec["log"]), int(spec.get("log_kept", LIMIT)), _writer(1))
+    return Encoder(key, spec["source"], write, spool, log_limit=limit, start=write.start)
 
 
 def _leaving(code: int, told: bool, terminated: bool) -> int:
