@@ -21,9 +21,9 @@ from fairing.kube.watch import Watch
 _SECONDS = 120
 _LIBRARY = """
 import base64, importlib._bootstrap_external, marshal, os, sys, zlib
-import contextlib, copyreg, ctypes, dataclasses, dis, enum, errno, functools, gzip, hashlib, hmac, json
+import contextlib, copyreg, ctypes, dataclasses, dis, enum, errno, functools, hashlib, hmac, json
 import itertools, linecache, logging, opcode, pathlib, pickle, platform, re, reprlib
-import select, shutil, signal, stat, struct, tarfile, threading, traceback, types, typing, uuid, warnings, weakref
+import select, signal, stat, struct, threading, traceback, types, typing, uuid, warnings, weakref
 made = {}
 for each in list(sys.modules.values()):
     spec = getattr(each, "__spec__", None)

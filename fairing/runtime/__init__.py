@@ -5,7 +5,7 @@ Standard library and cloudpickle alone, so that it starts in any image with a Py
     __main__    starts the run: reads ``run.json``, forks, and pumps
     pump        the parent: owns the output of the child and writes the log
     child       the child: makes the process ready for the user's code, then runs the entry
-    pod boot library                                          the start in a pod
+    pod boot library archive                                  the start in a pod
     frames      the log's codec, for both sides
     lines       bytes → whole lines, as a terminal shows them
     tell        how the child tells its parent                streams     its standard output

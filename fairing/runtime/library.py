@@ -29,7 +29,7 @@ def use(given: str) -> None:
         given: The file that may be there.
     """
     try:
-        with open(given, "rb") as file:  # noqa: PTH123 - pathlib is one of what would be compiled
+        with open(given, "rb") as file:
             data = file.read()
     except FileNotFoundError:
         return

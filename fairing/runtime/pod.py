@@ -8,18 +8,17 @@ that the pod has for itself and that outlives a restart of its container.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
-import shutil
 import signal
 import sys
-import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import subprocess
+
+from fairing.runtime.archive import unpack
 
 INPUTS = "inputs.tar.gz"
 GIVEN = "/fairing/given"
@@ -84,12 +83,14 @@ def _lay_out(spec: dict[str, Any], described: Path) -> None:
     for folder in (HOME, SPOOL, WORK):
         Path(folder).mkdir(parents=True, exist_ok=True)
     pieces = sorted(Path(GIVEN).glob(f"{INPUTS}.*"))
-    _unpack(b"".join(piece.read_bytes() for piece in pieces), f"{OWN}/inputs")
+    unpack(b"".join(piece.read_bytes() for piece in pieces), f"{OWN}/inputs")
     code = Path(GIVEN, "code.tar.gz")
     if code.exists():
-        _unpack(code.read_bytes(), OWN)
+        unpack(code.read_bytes(), OWN)
         spec["code"] = f"{OWN}/{spec['code'].lstrip('/')}"
     for path in spec.pop("data"):
+        import shutil  # here, since every run waits for what stands at the top
+
         target = Path(WORK, path)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(Path(spec["code"], path), target, follow_symlinks=False)
@@ -105,14 +106,6 @@ def _lay_out(spec: dict[str, Any], described: Path) -> None:
     part = described.with_suffix(".part")
     part.write_text(json.dumps({**spec, **own}))
     part.rename(described)
-
-
-def _unpack(archive: bytes, into: str) -> None:
-    """Unpack what the client made; the entry's hash is checked before it is loaded."""
-    with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
-        if hasattr(tarfile, "data_filter"):
-            packed.extraction_filter = tarfile.data_filter
-        packed.extractall(into)  # noqa: S202
 
 
 class _Asked:
