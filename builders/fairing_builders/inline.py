@@ -15,6 +15,7 @@ from fairing.errors import BuildError
 from fairing.events import Source, Stamp, Status
 from fairing.kube import connection, probe
 from fairing.oci.layer import PLACES, write
+from fairing.pod import Pod
 from fairing.ports import Reporter
 from fairing.recipe import text
 from fairing.recipe.python import minor
@@ -26,6 +27,9 @@ from fairing_builders import carried
 MOST = 900 * 1024
 """Bytes that may travel in one object of Kubernetes, with room for what describes them."""
 
+
+_LIKE = ("pull_secrets", "node_selector", "tolerations", "priority_class")
+"""What a pod that says what an image has shares with those of the runs."""
 
 _BROUGHT = frozenset({"cloudpickle", "fairing"})
 """What travels with the code."""
@@ -127,4 +131,6 @@ def _few(names: list[str]) -> list[str]:
 
 
 def _asked(recipe: Recipe, target: Target) -> probe.Contents:
-    return probe.contents(connection.to(target), recipe.base, target.option("pull_secrets") or ())
+    like = Pod(**{name: value for name in _LIKE if (value := target.option(name))})
+    patience = target.option("start_timeout")
+    return probe.contents(connection.to(target), recipe.base, like, **({"patience": patience} if patience else {}))

@@ -177,7 +177,10 @@ class Given(TypedDict, total=False):
 NAMES = tuple(each.name for each in fields(Options))
 ABOUT: Mapping[str, str] = {each.name: each.metadata["about"] for each in fields(Options)}
 
-PLACES = ("repository", "context", "namespace", "pull_secrets")
+PLACES = (
+    *("repository", "context", "namespace", "pull_secrets"),
+    *("node_selector", "tolerations", "priority_class", "start_timeout"),
+)
 """Options that say where something is, and how it is had: builders and deployers find them in the target."""
 
 LISTS = frozenset({"platform", "requirements", "groups", "include", "allow", "outputs", "pull_secrets"})

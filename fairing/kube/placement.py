@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from fairing.pod import NVIDIA, Pod, Resources, Toleration
-from fairing.spec import BuiltImage
 
 _ACCELERATOR, _TOPOLOGY = "cloud.google.com/gke-tpu-accelerator", "cloud.google.com/gke-tpu-topology"
 _ARCH, _OS = "kubernetes.io/arch", "kubernetes.io/os"
@@ -34,10 +33,10 @@ def resources(asked: Resources) -> dict[str, Any]:
     return {"requests": found, "limits": found} if found else {}
 
 
-def placed(image: BuiltImage, pod: Pod, asked: Resources) -> dict[str, Any]:
-    """Return the fields of a pod's spec that say where it may be."""
-    selected = {**_platform(image), **_slice(asked), **dict(pod.node_selector)}
-    wanted = _affinity(image, pod, asked)
+def placed(platforms: Sequence[str], pod: Pod, asked: Resources) -> dict[str, Any]:
+    """Return the fields of a pod's spec that say where it may be: on a node for one of the platforms, if any."""
+    selected = {**_platform(platforms), **_slice(asked), **dict(pod.node_selector)}
+    wanted = _affinity(platforms, pod, asked)
     found = {
         "nodeSelector": selected,
         "affinity": wanted,
@@ -47,11 +46,11 @@ def placed(image: BuiltImage, pod: Pod, asked: Resources) -> dict[str, Any]:
     return {field: value for field, value in found.items() if value}
 
 
-def _platform(image: BuiltImage) -> dict[str, str]:
+def _platform(platforms: Sequence[str]) -> dict[str, str]:
     """Return what an image that was made for one platform needs of its node."""
-    if len(image.platforms) != 1:
+    if len(platforms) != 1:
         return {}
-    system, arch = image.platforms[0].split("/")[:2]
+    system, arch = platforms[0].split("/")[:2]
     return {_OS: system, _ARCH: arch}
 
 
@@ -59,14 +58,14 @@ def _slice(asked: Resources) -> dict[str, str]:
     return {_ACCELERATOR: asked.tpu.accelerator, _TOPOLOGY: asked.tpu.topology} if asked.tpu else {}
 
 
-def _affinity(image: BuiltImage, pod: Pod, asked: Resources) -> dict[str, Any]:
+def _affinity(platforms: Sequence[str], pod: Pod, asked: Resources) -> dict[str, Any]:
     """Return what the user wants of nodes and neighbours, and of nodes that they have the right kind of machine."""
     wanted: dict[str, Any] = json.loads(pod.affinity) if pod.affinity else {}
     needed: list[list[dict[str, Any]]] = []
     if asked.gpu and asked.gpu.kinds:  # a node says what it has by the label of whoever runs it
         needed.append([_within(label, asked.gpu.kinds) for label in asked.gpu.labels])
-    if len(image.platforms) > 1:
-        needed.append([_within(_ARCH, [each.split("/")[1] for each in image.platforms])])
+    if len(platforms) > 1:
+        needed.append([_within(_ARCH, [each.split("/")[1] for each in platforms])])
     for alternatives in needed:
         required = "requiredDuringSchedulingIgnoredDuringExecution"
         nodes = {**wanted.get("nodeAffinity", {})}

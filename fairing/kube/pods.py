@@ -78,7 +78,7 @@ def template(
             **({"subdomain": name} if group.count > 1 else {}),
             **account,
             **pulls,
-            **placement.placed(image, pod, group.resources),
+            **placement.placed(image.platforms, pod, group.resources),
         },
     }
     return _changed(made, pod.pod)

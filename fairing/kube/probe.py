@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import secrets
 from base64 import b64decode
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fairing import state
 from fairing.errors import BuildError
-from fairing.kube import beside, here, pods
+from fairing.kube import beside, here, placement, pods, scheduling
 from fairing.kube import pull_secrets as pulling
 from fairing.kube.connection import Connection
 from fairing.kube.watch import Watch
+from fairing.pod import Pod, Resources
+from fairing.words import sentence
 
 _SECONDS = 120
+_ANYWHERE = Pod()
 _LIBRARY = """
 import base64, importlib._bootstrap_external, marshal, os, sys, zlib
 import contextlib, copyreg, ctypes, dataclasses, dis, enum, errno, functools, hashlib, hmac, json
@@ -70,21 +72,23 @@ class Contents:
     installer: str = ""
 
 
-def contents(reached: Connection, image: str, pull_secrets: Sequence[str] = ()) -> Contents:
+def contents(reached: Connection, image: str, like: Pod = _ANYWHERE, patience: float = _SECONDS) -> Contents:
     """Return what an image has; one that was asked before is not asked again.
 
     Args:
         reached: The way to the cluster whose nodes pull it.
         image: Its name; one without a digest is pinned to the one that is found now.
-        pull_secrets: The Secrets with which it is pulled; else those that the namespace has for it.
+        like: Where it may be asked, and with which Secrets it is pulled; else those that the namespace has for it.
+        patience: Seconds that it is waited for.
 
     Raises:
-        BuildError: It cannot be pulled there, or has no Python.
+        BuildError: It cannot be pulled there, has no Python, or no node takes the pod that would say it.
     """
     known = _known(image)
     if known.exists():
         return Contents(**json.loads(known.read_text()))
-    found, compiled = _ask(reached, image, pull_secrets or pulling.to_name(reached, image))
+    pulls = like.pull_secrets or pulling.to_name(reached, image)
+    found, compiled = _ask(reached, image, replace(like, pull_secrets=tuple(pulls)), patience)
     with state.replacing(_library(image)) as part:
         part.write_bytes(compiled)
     with state.replacing(known) as part:
@@ -113,12 +117,13 @@ def _library(image: str) -> Path:
     return _known(image).with_suffix(".library")
 
 
-def _ask(reached: Connection, image: str, pull_secrets: Sequence[str]) -> tuple[Contents, bytes]:
+def _ask(reached: Connection, image: str, like: Pod, patience: float) -> tuple[Contents, bytes]:
     path = f"/api/v1/namespaces/{reached.namespace}/pods"
     name = f"fairing-asks-{secrets.token_hex(4)}"
-    pod = reached.post(path, _pod(name, image, pull_secrets))
+    pod = reached.post(path, _pod(name, image, like))
     try:
-        for gone, each in Watch(reached, path, [pod], fieldSelector=f"metadata.name={name}"):
+        for gone, each in Watch(reached, path, [pod], seconds=patience, fieldSelector=f"metadata.name={name}"):
+            pod = each
             status: dict[str, Any] = next(iter(each["status"].get("containerStatuses", ())), {})
             waiting = status.get("state", {}).get("waiting", {})
             if gone or waiting.get("reason") in _HOPELESS or each["status"].get("phase") == "Failed":
@@ -141,12 +146,16 @@ def _ask(reached: Connection, image: str, pull_secrets: Sequence[str]) -> tuple[
                     told["installer"],
                 )
                 return found, b64decode(compiled)
-        raise BuildError(f"The image {image} could not be asked what it has.")
+        raise BuildError(
+            f"The image {image} could not be asked what it has, on {reached.context!r}.",
+            why=_unplaced(pod) or f"Its pod said nothing in {patience:g} s.",
+            fix="Say where pods may be (node_selector=, tolerations=), or use builder='append', which asks nothing.",
+        )
     finally:
         reached.delete(f"{path}/{name}", gracePeriodSeconds=0)
 
 
-def _pod(name: str, image: str, pull_secrets: Sequence[str]) -> dict[str, Any]:
+def _pod(name: str, image: str, like: Pod) -> dict[str, Any]:
     marks = beside.unowned(name)
     marks["labels"]["sidecar.istio.io/inject"] = "false"
     return {
@@ -155,8 +164,9 @@ def _pod(name: str, image: str, pull_secrets: Sequence[str]) -> dict[str, Any]:
             "restartPolicy": "Never",
             "activeDeadlineSeconds": _SECONDS,
             "automountServiceAccountToken": False,
-            "imagePullSecrets": [{"name": each} for each in pull_secrets],
+            "imagePullSecrets": [{"name": each} for each in like.pull_secrets],
             "securityContext": pods.RESTRICTED,
+            **placement.placed((), like, Resources()),
             "containers": [
                 {
                     "name": pods.CONTAINER,
@@ -167,6 +177,14 @@ def _pod(name: str, image: str, pull_secrets: Sequence[str]) -> dict[str, Any]:
             ],
         },
     }
+
+
+def _unplaced(pod: dict[str, Any]) -> str:
+    """Return why no node takes a pod."""
+    for each in pod["status"].get("conditions", ()):
+        if each["type"] == "PodScheduled" and each["status"] != "True":
+            return sentence(scheduling.failed(pod, str(each.get("message", "")), tuple).what)
+    return ""
 
 
 def _log(reached: Connection, pod: str) -> str:

@@ -6,7 +6,9 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection
 from __future__ import annotations
 
 import json
+import math
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -28,6 +30,7 @@ class Watch:
         path: Of the list.
         known: Objects that were there: one that is not any more comes as gone.
         keep: Whether to tell of those that went while the watch was cut; to know it, all are kept in memory.
+        seconds: After which it ends by itself.
         selector: ``labelSelector`` or ``fieldSelector``.
 
     Each item is ``(gone, object)``. After a cut, objects may come again as they are.
@@ -40,11 +43,13 @@ class Watch:
         known: Sequence[dict[str, Any]] = (),
         *,
         keep: bool = True,
+        seconds: float = math.inf,
         **selector: str,
     ) -> None:
         self._connection = connection
         self._path = path
         self._selector = selector
+        self._until = time.monotonic() + seconds
         self._keep = keep
         self._known = {each["metadata"]["uid"]: each for each in known}
         self._closed = threading.Event()
@@ -53,7 +58,7 @@ class Watch:
     def __iter__(self) -> Iterator[tuple[bool, dict[str, Any]]]:
         failures = 0
         version = ""
-        while not self._closed.wait(_PAUSES[min(failures, len(_PAUSES) - 1)]):
+        while not self._closed.wait(_PAUSES[min(failures, len(_PAUSES) - 1)]) and time.monotonic() < self._until:
             try:
                 if not version:
                     listed = self._connection.get(self._path, **self._selector)
@@ -88,6 +93,8 @@ class Watch:
         import urllib3
 
         query = {**self._selector, "watch": True, "resourceVersion": version, "allowWatchBookmarks": True}
+        if self._until < math.inf:  # the server ends it then
+            query["timeoutSeconds"] = max(1, math.ceil(self._until - time.monotonic()))
         self._open = self._connection.stream(self._path, _CUT, **query)
         if self._closed.is_set():
             end(self._open)

@@ -63,3 +63,11 @@ def test_a_run_compiles_nothing_of_the_standard_library_before_its_code_begins(t
     (loaded, prefix), held = fairing.train(work), probe.library(cluster.image)
     assert prefix is None and len(loaded) > 30
     assert not held or loaded - marshal.loads(zlib.decompress(held)).keys() == set()
+
+
+def test_an_image_is_asked_where_runs_may_be_and_the_scheduler_s_reason_is_said(there, monkeypatch, tmp_path):
+    monkeypatch.setenv("FAIRING_HOME", str(tmp_path / "home"))  # where no image was asked yet
+    with pytest.raises(BuildError, match=r"could not be asked .* not what it asks of its node .* builder="):
+        fairing.train(print, node_selector={"example.com/none": "here"}, start_timeout=2)
+    assert objects(there, "pods") == []
+    assert fairing.train(pow, (2, 5), node_selector={"kubernetes.io/os": "linux"}, tolerations="any") == 32

@@ -239,10 +239,10 @@ def test_a_run_with_more_gpus_than_a_node_has_waits_and_one_with_fewer_runs(team
 
     have("2")
     try:
-        waiting = fairing.submit(print, gpus=4)
+        waiting = fairing.submit(print, gpus=4, start_timeout=60)
         placed = fairing.submit(os.getenv, ("HOME",), gpus=1)
         reasons = (event.reason for event in waiting.events() if getattr(event, "phase", "") == "pending")
-        assert any("nvidia.com/gpu" in reason for reason in reasons)
+        assert any("4 GPUs" in reason for reason in reasons)
         assert placed.result() == "/fairing/own/home"
         waiting.delete()
     finally:
