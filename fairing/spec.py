@@ -226,6 +226,7 @@ class BuiltImage:
         mounts: Files that are not in it and that the deployer puts beside it: ``code.tar.gz``, ``runtime.zip``.
         paths: Folders in it where Python finds fairing and the dependencies.
         platforms: What it was made for; none, where it is an image that was there.
+        base: The name of what it stands on, where it was made on another.
     """
 
     digest: str
@@ -239,6 +240,7 @@ class BuiltImage:
     mounts: tuple[File, ...] = ()
     paths: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
+    base: str = ""
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:
         """Show in a notebook which image it is, and of what."""

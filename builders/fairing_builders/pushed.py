@@ -156,6 +156,7 @@ def finish(made: Sequence[Made], target: Target, say: Say) -> BuiltImage:
         data=recipe.data,
         paths=tuple(config.paths(recipe.python)),
         platforms=tuple(each.recipe.platform for each in made),
+        base=recipe.base,
     )
 
 

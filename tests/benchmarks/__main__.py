@@ -64,7 +64,9 @@ not single times.
 Trainer; what has no cluster, or a peer that is not there, is left out and said. A cell is run in a kernel, as a front
 end does it, and the clock stops when the first line that the code prints is in the cell's output. What is written by
 hand is run in the same kernel: by the `kubernetes` package over a connection that is open, with a watch until the pod
-runs, then its log; the image is ours and on the node. The Kubeflow SDK comes from PyPI into an environment that is
+runs, then its log; the image is ours and on the node. It has no bytecode of the standard library, as the official ones
+of Python have none: a run with its code beside the image was asked for that before, as the first such run always is,
+and pushed images of the same base profit. The Kubeflow SDK comes from PyPI into an environment that is
 thrown away; it is asked for its log all the time, where its own wait asks every two seconds. For a gigabyte of log the
 memory is the most that the kernel ever had resident, less what it had before `fairing` was loaded. The log goes through
 it whole: the cell counts the lines that it does not show.

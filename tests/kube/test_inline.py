@@ -71,3 +71,15 @@ def test_an_image_is_asked_where_runs_may_be_and_the_scheduler_s_reason_is_said(
         fairing.train(print, node_selector={"example.com/none": "here"}, start_timeout=2)
     assert objects(there, "pods") == []
     assert fairing.train(pow, (2, 5), node_selector={"kubernetes.io/os": "linux"}, tolerations="any") == 32
+
+
+def test_an_image_on_a_base_that_was_asked_brings_its_bytecode_too(there, cluster):
+    fairing.train(len, ("inline",))
+    fairing.train(len, ("append",), builder="append")
+    owners = [
+        {owner["name"] for owner in each["metadata"]["ownerReferences"]}
+        for each in objects(there, "configmaps")
+        if "library" in each.get("binaryData", {})
+    ]
+    jobs = {each["metadata"]["name"] for each in objects(there, "jobs")}
+    assert len(jobs) == 2 and owners == ([jobs] if probe.library(cluster.image) else [])

@@ -13,22 +13,23 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 from fairing.artifacts.stores import Store
 from fairing.errors import DeployError, FairingError
 from fairing.events import Source, Stamp, Status
-from fairing.kube import access, beside, pods, volumes
+from fairing.kube import access, beside, pods, probe, volumes
 from fairing.kube.beside import Thing
 from fairing.kube.connection import Connection
 from fairing.kube.watch import Watch
 from fairing.oci.layer import PLACES, order, write
 from fairing.ports import Reporter
 from fairing.run.runner import told
+from fairing.runtime import library
 from fairing.runtime.pod import HOME
-from fairing.spec import BuiltImage, Entry, Handle, Workload
+from fairing.spec import BuiltImage, Entry, File, Handle, Workload
 from fairing.words import size
 from fairing_deployers.job import keeping, stored
 
@@ -106,7 +107,7 @@ def create(
     """Make a run's objects; on failure none is left."""
     name = _name(workload.name)
     inputs = _inputs(name, workload)
-    mounts = [beside.shared(file, name) for file in image.mounts]
+    mounts = [beside.shared(file, name) for file in (*image.mounts, *_compiled(image))]
     if store is not None:
         store = {**store, "run": name}
     settings, less = keeping.told(reached, workload, store)
@@ -130,6 +131,12 @@ def create(
     report(Status(Stamp(Source("run"), time.time()), "pending", f"{where}; {less}" if less else where))
     beside.sweep(reached, lambda: _every(reached))  # while the pod starts
     return Handle("job", (reached.context, reached.namespace, "job", name), job["metadata"]["uid"])
+
+
+def _compiled(image: BuiltImage) -> Iterator[File]:
+    """Give the bytecode that an image's base lacks, where that was asked before what it has."""
+    if image.base and (given := probe.library(image.base)):
+        yield File(library.NAME, given)
 
 
 def manifest(
