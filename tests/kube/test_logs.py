@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import random
 import re
 import signal
 import subprocess
@@ -13,12 +14,13 @@ from contextlib import contextmanager
 import pytest
 
 import fairing
+from fairing.errors import FairingError
 from fairing.events import Lost, Text
 from fairing.kube.connection import connect
 from fairing.kube.execute import Output
 from fairing.kube.watch import Watch
 from tests.kube.test_job import KINDS
-from tests.kube.wire import cutting, wired
+from tests.kube.wire import cut, wired
 
 pytestmark = pytest.mark.cluster
 LINES = 100_000
@@ -87,6 +89,10 @@ def upto(events, count):
     return read
 
 
+def numbered_to(count):
+    return {"stdout": [number for number in range(count) if number % 10], "stderr": list(range(0, count, 10))}
+
+
 def counted(lost, stream):
     return sum(int(count) for what in lost for count in re.findall(rf"(\d+) lines \(\d+ bytes\) of {stream}", what))
 
@@ -152,16 +158,10 @@ def through(wire, kubeconfig, monkeypatch):
 def test_a_hundred_thousand_lines_come_once_each_over_a_wire_that_is_cut(there, cluster, tmp_path, monkeypatch):
     wire, kubeconfig = wired(cluster.kubeconfig, tmp_path)
     job = fairing.submit(numbered(), (LINES, 8.0))
-    over = threading.Event()
     with through(wire, kubeconfig, monkeypatch):
         reader = fairing.attach(str(job.handle))
-        cuts = threading.Thread(target=cutting, args=(wire, over, 7))
-        cuts.start()
-        try:
+        with cut(wire, 7, 0.02, 0.6):
             events = list(reader.events())
-        finally:
-            over.set()
-            cuts.join()
     lines = "".join(event.text for event in events if isinstance(event, Text)).splitlines()
     assert lines == [f"line {number}" for number in range(LINES)]
     assert [event.what for event in events if isinstance(event, Lost)] == []
@@ -193,7 +193,7 @@ def test_a_laptop_that_slept_goes_on_where_it_was(there, cluster, tmp_path, monk
 
 
 def test_what_a_node_rotates_away_is_read_whole_while_the_pod_runs_and_counted_when_it_has_ended(
-    there, tmp_path, monkeypatch
+    there, cluster, tmp_path, monkeypatch
 ):
     counts = (65_000, 65_000, 65_000, 500)
     job = fairing.submit(stories(), (counts,))
@@ -205,19 +205,15 @@ def test_what_a_node_rotates_away_is_read_whole_while_the_pod_runs_and_counted_w
         first = rotated(reached, path, first or log(reached, path, limitBytes=300))
         if story < 2:
             say(reached, path, story)
-    with home(tmp_path / "late", monkeypatch):
-        late = iter(fairing.attach(str(job.handle)).events())
-        late_events = upto(late, sum(counts[:3]))
+    wire, kubeconfig = wired(cluster.kubeconfig, tmp_path)
+    with home(tmp_path / "late", monkeypatch), through(wire, kubeconfig, monkeypatch), cut(wire, 7, 1.0, 3.0):
+        late_events = upto(iter(fairing.attach(str(job.handle)).events()), sum(counts[:3]))
     events += upto(slow, sum(counts[:3]) - lines(events))
+    assert shown(late_events) == (numbered_to(sum(counts[:3])), [])
     say(reached, path, 2)
-    reader = threading.Thread(target=lambda: late_events.extend(late))
-    reader.start()
     events += slow
-    reader.join()
-    whole = {"stdout": [n for n in range(sum(counts)) if n % 10], "stderr": list(range(0, sum(counts), 10))}
-    for found, lost in (shown(events), shown(late_events)):
-        assert lost == []
-        assert found == whole
+    whole = numbered_to(sum(counts))
+    assert shown(events) == (whole, [])
     job.wait()
     with home(tmp_path / "after", monkeypatch):
         found, lost = shown(fairing.attach(str(job.handle)).events())
@@ -239,8 +235,88 @@ def test_a_kernel_that_died_and_a_pod_that_is_gone_take_nothing_along(there, tmp
     kernel.stdout.close()
     reached, path = pod(there)
     say(reached, path, 0)
-    whole = ({"stdout": [n for n in range(8000) if n % 10], "stderr": list(range(0, 8000, 10))}, [])
-    assert shown(job.events()) == whole
+    assert shown(job.events()) == (numbered_to(8000), [])
     remove(reached, path)
     done = subprocess.run([sys.executable, "-c", READER, str(job.handle)], capture_output=True, text=True, check=True)
     assert sorted(int(line.split()[0]) for line in done.stdout.splitlines()) == list(range(8000))
+
+
+def paced():
+    """Return a function that prints numbered lines for some seconds, and the rest when it is told to."""
+    from pathlib import Path
+
+    def tell(count, seconds, go="/fairing/own/go-0"):
+        began = time.monotonic()
+        for number in range(count):
+            print(number, "." * 40)
+            if number % 100 == 0:
+                time.sleep(max(0.0, began + seconds * number / count - time.monotonic()))
+            while number == count - 1000 and not Path(go).exists():
+                time.sleep(0.05)
+
+    return tell
+
+
+def disturbed(there, workers, seconds, disturb):
+    """Follow replicas that print 100,000 lines each while something happens; return the lines and losses of each."""
+
+    def disturbance():
+        disturb()
+        for reached, path in patiently(lambda: running(there)):
+            patiently(lambda reached=reached, path=path: say(reached, path, 0))
+
+    job = fairing.submit(paced(), (LINES, seconds), workers=workers)
+    disturbing = threading.Thread(target=disturbance)
+    events = []
+    for event in job.events():
+        events.append(event)
+        if isinstance(event, Text) and not disturbing.ident:
+            disturbing.start()
+    disturbing.join()
+    return [shown(event for event in events if str(event.at.source) == f"worker-{index}") for index in range(workers)]
+
+
+def patiently(call):
+    """Call until it works: an API server that has just started knows nobody's rights for a moment."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            return call()
+        except FairingError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.2)
+
+
+def running(namespace):
+    reached, path = connect(namespace=namespace), KINDS["pods"].format(namespace)
+    return [(reached, f"{path}/{each['metadata']['name']}") for each in reached.get(path)["items"]]
+
+
+@pytest.mark.restarts_cluster
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_line_of_every_replica_comes_once_while_the_api_server_is_killed_ten_times(there, script, seed):
+    moments = random.Random(seed)
+
+    def kill():
+        for _ in range(10):
+            time.sleep(moments.uniform(0.2, 2.0))
+            script("program", "kill", "kube-apiserver")
+            script("program", "start", "kube-apiserver")
+
+    for found, lost in disturbed(there, 2, 40.0, kill):
+        assert lost == []
+        assert found["stdout"] == list(range(LINES))
+
+
+@pytest.mark.restarts_cluster
+def test_every_line_comes_once_while_the_kubelet_is_killed(there, script):
+    def kill():
+        for _ in range(3):
+            script("program", "kill", "kubelet")
+            time.sleep(2.0)
+            script("program", "start", "kubelet")
+
+    ((found, lost),) = disturbed(there, 1, 15.0, kill)
+    assert lost == []
+    assert found["stdout"] == list(range(LINES))

@@ -112,8 +112,19 @@ def wired(kubeconfig, folder):
     return wire, str(file)
 
 
-def cutting(wire, over, seed):
-    """Cut a wire at random moments until something is over."""
-    random_ = random.Random(seed)
-    while not over.wait(random_.uniform(0.02, 0.6)):
-        wire.cut()
+@contextlib.contextmanager
+def cut(wire, seed, least, most):
+    """Cut a wire again and again, after so many seconds each time, until what is done meanwhile has ended."""
+
+    def cutting():
+        while not over.wait(moments.uniform(least, most)):
+            wire.cut()
+
+    moments, over = random.Random(seed), threading.Event()
+    thread = threading.Thread(target=cutting)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
