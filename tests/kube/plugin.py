@@ -1,7 +1,7 @@
 """A credential plugin, as a kubeconfig names one: ``python plugin.py FOLDER NAMESPACE ACCOUNT SECONDS``.
 
-It gives a token of a service account that is bound to a Secret; the Secret of the token before it is deleted, which
-takes that token back. It writes into FOLDER which tokens it gave. With SECONDS they expire.
+It gives a token of a service account that is bound to a Secret, and writes it into FOLDER, with the Secret's name. With
+SECONDS other than 0 it expires, and the Secret of the one before is deleted, which takes that back.
 """
 
 import json
@@ -28,7 +28,7 @@ def issued():
 
 if __name__ == "__main__":
     token, name = issued()
-    for before in folder.glob("*.token"):
+    for before in folder.glob("*.token") if seconds != "0" else ():
         reached.delete(f"{secrets}/{before.stem}")
         before.rename(before.with_suffix(".revoked"))
     (folder / f"{name}.token").write_text(token)

@@ -74,6 +74,7 @@ class Relay:
         task = asyncio.create_task(self._kept(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: writer.transport.abort())  # also of one that was cut before it began
 
     async def _kept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -220,6 +221,7 @@ async def both(one: asyncio.Task[None], other: asyncio.Task[None], on: asyncio.S
     try:
         await asyncio.wait({one, other}, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        on.transport.abort()
         for task in (one, other):
             task.cancel()
         await asyncio.gather(one, other, return_exceptions=True)

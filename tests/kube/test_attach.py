@@ -14,11 +14,12 @@ import fairing
 from fairing.errors import AccessError, DeployError
 from tests.kube import places
 
+pytestmark = pytest.mark.cluster
+
 ELSEWHERE = """
 import json, os, sys
 import fairing
 from fairing.errors import ResultRefused
-
 ended, going, deleted = (fairing.attach(each) for each in sys.argv[1:])
 told = {}
 told["listed"] = [str(job.handle).partition("?")[2] for job in fairing.jobs(target="cluster")]

@@ -21,6 +21,8 @@ from tests.kube import places
 from tests.kube.relays import ConnectProxy
 from tests.registry import servers
 
+pytestmark = pytest.mark.cluster
+
 LOGIN = "ann:pass-word"
 API = "api.fairing.test:443"
 """A name that the proxy alone knows."""
@@ -143,6 +145,7 @@ def test_an_image_is_made_from_an_index_and_pushed_to_a_registry_through_the_sam
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority / "ca.pem"))
             monkeypatch.setenv("PIP_INDEX_URL", "https://registry.test:8443/simple")
             monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+            monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
             made = fairing.build(
                 print,
                 builder="append",

@@ -39,20 +39,17 @@ def environment(folder: Path, python: Path, *packages: str) -> Path:
     return made
 
 
-def run(python: Path, *tests: str) -> subprocess.CompletedProcess[str]:
-    """Run tests of this checkout in another environment, but for those on a cluster: its images have other Pythons."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "FAIRING_"))}
-    command = [
-        python,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-m",
-        "not cluster and not restarts_cluster",
-        *tests,
-    ]
+def run(python: Path, *tests: str, cluster: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run tests of this checkout in another environment.
+
+    Args:
+        python: Its interpreter.
+        tests: The tests.
+        cluster: Whether those on a cluster are among them, whose images have the Pythons that they have.
+    """
+    env = {name: value for name, value in os.environ.items() if _kept(name)}
+    marks = "not restarts_cluster" if cluster else "not cluster and not restarts_cluster"
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", marks, *tests]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
 
 
