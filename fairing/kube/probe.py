@@ -124,16 +124,17 @@ def _ask(reached: Connection, image: str, like: Pod, patience: float) -> tuple[C
     try:
         for gone, each in Watch(reached, path, [pod], seconds=patience, fieldSelector=f"metadata.name={name}"):
             pod = each
-            status: dict[str, Any] = next(iter(each["status"].get("containerStatuses", ())), {})
-            waiting = status.get("state", {}).get("waiting", {})
-            if gone or waiting.get("reason") in _HOPELESS or each["status"].get("phase") == "Failed":
+            status = _own(each)  # others may be there, and go on when it has ended
+            waiting, ended = (status.get("state", {}).get(state, {}) for state in ("waiting", "terminated"))
+            failed = bool(ended.get("exitCode")) or each["status"].get("phase") == "Failed"
+            if gone or waiting.get("reason") in _HOPELESS or failed:
                 why = waiting.get("message") or each["status"].get("message") or _log(reached, f"{path}/{name}")
                 raise BuildError(
                     f"The image {image} cannot be run on {reached.context!r}.",
                     why=f"{' '.join(str(why).split()).rstrip('.') or 'It has no python'}.",
                     fix="Check its name, that the cluster may pull it, and that it has a python.",
                 )
-            if each["status"].get("phase") == "Succeeded":
+            if ended:
                 compiled, _, said = _log(reached, f"{path}/{name}").partition("\n")
                 told = json.loads(said)
                 found = Contents(
@@ -153,6 +154,10 @@ def _ask(reached: Connection, image: str, like: Pod, patience: float) -> tuple[C
         )
     finally:
         reached.delete(f"{path}/{name}", gracePeriodSeconds=0)
+
+
+def _own(pod: dict[str, Any]) -> dict[str, Any]:
+    return next((each for each in pod["status"].get("containerStatuses", ()) if each["name"] == pods.CONTAINER), {})
 
 
 def _pod(name: str, image: str, like: Pod) -> dict[str, Any]:
@@ -188,7 +193,7 @@ def _unplaced(pod: dict[str, Any]) -> str:
 
 
 def _log(reached: Connection, pod: str) -> str:
-    answer = reached.stream(f"{pod}/log", 10.0)
+    answer = reached.stream(f"{pod}/log", 10.0, container=pods.CONTAINER)
     try:
         return answer.read().decode("utf-8", "replace")
     finally:

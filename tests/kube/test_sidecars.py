@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -55,12 +57,19 @@ def test_istio_s_sidecar_is_left_out_and_the_cell_and_the_doctor_say_so(changing
     (pod,) = objects(there, "pods")
     assert len(pod["spec"]["containers"]) == 1
     found = [each.found for each in fairing.doctor() if each.name == "sidecar"]
-    assert found == ["Istio's sidecar is left out of its pods"]
+    said = "Istio's sidecar is left out of its pods, since it goes on for ever"
+    assert found == [f"{said}: labels={{'sidecar.istio.io/inject': 'true'}} lets it in"]
+    with changing(change):
+        job = fairing.submit(pow, (2, 5), grace=0, labels={"sidecar.istio.io/inject": "true"})
+        assert job.result() == 32
+    assert "'mesh'" in job.status.reason and said not in capfd.readouterr().err
 
 
 def test_a_container_that_goes_on_after_the_code_ends_with_it_and_its_job_says_what_the_code_did(
-    changing, there, sidecar
+    changing, there, sidecar, tmp_path, monkeypatch
 ):
+    monkeypatch.setenv("FAIRING_HOME", str(tmp_path / "home"))  # so the image has to be asked what it has
+
     def well():
         print("well")
         return 7
@@ -130,9 +139,15 @@ server.told = False
 while not server.told:
     server.handle_request()
 """
+
+    def work():
+        while socket.socket().connect_ex(("127.0.0.1", 15020)):
+            time.sleep(0.05)  # until the agent listens
+        return 32
+
     agent = {**sidecar, "command": ["python", "-c", program]}
     with changing(lambda pod: pod["spec"]["containers"].append(agent)):
-        job = fairing.submit(pow, (2, 5))
+        job = fairing.submit(work)
         assert job.result() == 32
         assert ended(there, job) == "Complete"
     (pod,) = objects(there, "pods")
