@@ -36,7 +36,7 @@ NASTY = (
 )
 """What has broken out of templates, shells, labels and paths."""
 LABEL = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-FILES = (*(each for each in NASTY[:7] if "/" not in each and len(each) < 256), "-n", "~", "*", "a b/c\td")
+FILES = (*(each for each in NASTY[:7] if "/" not in each and len(each) < 256), "-n", "~", "*", "a b/c\td", "y" * 200)
 PRINTED = st.text(min_size=1).filter(str.isprintable)
 VALUES = (*(each for each in NASTY if each.isprintable()), "two\nlines", "tab\t", "\\n")
 
