@@ -107,16 +107,16 @@ def give(reached: Connection, things: Iterable[Thing], owner: dict[str, str]) ->
         owner: A reference to their owner.
     """
     for thing in things:
-        try:
-            _give(reached, thing.kind, thing.name, owner)
-        except Refused as refused:
-            if refused.status != _GONE:
-                raise
+        body = thing.body()
+        body["metadata"] = {"name": thing.name, "labels": {OURS: "fairing", RUN: thing.run}, "ownerReferences": [owner]}
+        while not _given(reached, thing.kind, thing.name, owner):
             # the last owner of a shared one was deleted meanwhile, or this client slept for an hour
-            body = thing.body()
-            body["metadata"] = {"name": thing.name, "labels": {OURS: "fairing", RUN: thing.run}}
-            body["metadata"]["ownerReferences"] = [owner]
-            reached.post(_path(reached, thing.kind), body, bare=True)
+            try:
+                reached.post(_path(reached, thing.kind), body, bare=True)
+                break
+            except Refused as refused:
+                if refused.status != _FOUND:  # another run was quicker
+                    raise
 
 
 def sweep(reached: Connection, owners: Callable[[], Iterable[dict[str, Any]]]) -> None:
@@ -126,14 +126,14 @@ def sweep(reached: Connection, owners: Callable[[], Iterable[dict[str, Any]]]) -
         reached: The way to the cluster.
         owners: Gives the objects that may own something, with their kinds; called only where something has expired.
     """
+    expired = [(kind, each) for kind in _KINDS for each in _expired(reached, kind)]
     with suppress(FairingError):
-        expired = [(kind, each) for kind in _KINDS for each in _expired(reached, kind)]
         there = [(owner, _mounted(owner)) for owner in owners()] if expired else []
         for kind, each in expired:
             name, version = each["metadata"]["name"], each["metadata"]["resourceVersion"]
             using = [owner for owner, mounted in there if (kind, name) in mounted]
             for owner in using:
-                _give(reached, kind, name, reference(owner))
+                _given(reached, kind, name, reference(owner))
             if not using:
                 with suppress(Refused):  # somebody uses it since it was listed
                     reached.delete(f"{_path(reached, kind)}/{name}", {"resourceVersion": version})
@@ -180,16 +180,25 @@ def _kept(reached: Connection, thing: Thing) -> bool:
     return True
 
 
-def _give(reached: Connection, kind: str, name: str, owner: dict[str, str]) -> None:
+def _given(reached: Connection, kind: str, name: str, owner: dict[str, str]) -> bool:
+    """Give a thing to its owner; say whether it is there."""
     changes = {"ownerReferences": [owner], "labels": {UNOWNED: None}, "annotations": {EXPIRES: None}}
-    reached.patch(f"{_path(reached, kind)}/{name}", {"metadata": changes}, bare=True)
+    try:
+        reached.patch(f"{_path(reached, kind)}/{name}", {"metadata": changes}, bare=True)
+    except Refused as refused:
+        if refused.status != _GONE:
+            raise
+        return False
+    return True
 
 
-def _expired(reached: Connection, kind: str) -> Iterator[dict[str, Any]]:
+def _expired(reached: Connection, kind: str) -> list[dict[str, Any]]:
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    for each in reached.metadata(_path(reached, kind), labelSelector=UNOWNED):
-        if each["metadata"].get("annotations", {}).get(EXPIRES, now) < now:
-            yield each
+    try:
+        there = reached.metadata(_path(reached, kind), labelSelector=UNOWNED)
+    except FairingError:  # somebody else may list them
+        return []
+    return [each for each in there if each["metadata"].get("annotations", {}).get(EXPIRES, now) < now]
 
 
 def _mounted(owner: dict[str, Any]) -> set[tuple[str, str]]:

@@ -102,3 +102,18 @@ def test_what_a_client_leaves_that_is_killed_at_any_step_expires_and_is_swept_by
     for job in objects(there, "jobs"):
         reached.delete(f"{KINDS['jobs'].format(there)}/{job['metadata']['name']}", propagationPolicy="Background")
     await_gone(there)
+
+
+def test_code_that_runs_have_alike_is_there_once_and_for_as_long_as_the_last_of_them(there):
+    first, second = fairing.submit(print), fairing.submit(print)
+    shared = [each for each in objects(there, "configmaps") if each["metadata"]["name"].startswith("fairing-")]
+    assert shared and all(len(each["metadata"]["ownerReferences"]) == 2 for each in shared)
+    first.wait()
+    first.delete()
+    third = fairing.submit(print)  # what has an owner is used as it is
+    kept = {each["metadata"]["name"]: each["metadata"] for each in objects(there, "configmaps")}
+    assert {kept[each["metadata"]["name"]]["uid"] for each in shared} == {each["metadata"]["uid"] for each in shared}
+    for job in (second, third):
+        assert job.wait().phase == "succeeded"
+        job.delete()
+    await_gone(there)
