@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import yaml
 
 import fairing
 from fairing.errors import AccessError, DeployError
+from fairing.events import Status, Text
 from tests.kube import places
 
 pytestmark = pytest.mark.cluster
@@ -113,3 +115,25 @@ def test_where_no_context_leads_to_a_run_its_own_is_asked_for(run, cluster, tmp_
     monkeypatch.setenv("KUBECONFIG", nowhere)
     with pytest.raises(AccessError, match=r"is not found from here.*work: .*cannot be reached.*context='…'"):
         fairing.attach(run).status
+
+
+def test_whoever_follows_a_run_that_another_deletes_has_read_all_of_it_and_how_it_ended(there):
+    def waits():
+        import signal
+
+        try:
+            print("waiting", flush=True)
+            signal.pause()
+        finally:
+            print("tidied")
+
+    job = fairing.submit(waits)
+    texts, phases, deleting = [], [], None
+    for event in job.events():
+        texts += [event.text] if isinstance(event, Text) else []
+        phases += [event.phase] if isinstance(event, Status) else []
+        if isinstance(event, Text) and deleting is None:
+            deleting = threading.Thread(target=fairing.attach(job.handle).delete)
+            deleting.start()
+    deleting.join()
+    assert ("".join(texts), phases[-1]) == ("waiting\ntidied\n", "cancelled")
