@@ -271,3 +271,22 @@ def test_what_the_cluster_would_not_have_is_refused_before_anything_is_built(tea
     with pytest.raises(fairing.FairingError, match="quantities must match") as refused:
         fairing.train(print, pod=wrong, image="registry.example.com/there/is:none")
     assert "refused to create jobs" in str(refused.value)
+
+
+@pytest.mark.restarts_cluster
+def test_a_taint_keeps_runs_away_but_for_those_that_tolerate_it(team, api):
+    from kubernetes import client
+
+    core = client.CoreV1Api(api)
+    node = core.list_node().items[0].metadata.name
+    core.patch_node(node, {"spec": {"taints": [{"key": "example.com/gpu", "value": "yes", "effect": "NoSchedule"}]}})
+    try:
+        # its image is asked first, by a pod that tolerates as much
+        placed = fairing.submit(pow, (2, 5), tolerations="example.com/gpu=yes:NoSchedule")
+        waiting = fairing.submit(print, start_timeout=60)
+        reasons = (event.reason for event in waiting.events() if getattr(event, "phase", "") == "pending")
+        assert any("example.com/gpu" in reason or "taint" in reason for reason in reasons)
+        assert placed.result() == 32
+        waiting.delete()
+    finally:
+        core.patch_node(node, {"spec": {"taints": None}})
