@@ -18,11 +18,12 @@ that is written a million times linear."""
 _CODES = re.compile(r"\x1b\[[0-9;:]*m|\x1b\[[012]?K")
 _BACK_TO_START = re.compile("\x08+\r")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_ODD = re.compile(
+_ODD = (
     "[\u0300-\u036f\u0483-\u0489\u0591-\u08ff\u0900-\u0e7f\u1100-\u11ff\u200b-\u200f\u20d0-\u20ff\u2300-\u23ff"
     "\u25a0-\u27bf\u2b00-\u2bff\u2e80-\uabff\ud7b0-\ud7ff\uf900-\ufaff\ufe00-\ufe6f\uff00-\uffef\U00010000-\U0010ffff]"
 )
-"""Characters that may be of another width than one cell."""
+"""Characters that may be of another width than one cell; compiled when there is a line to fold that is not ASCII."""
+
 _RESET = re.compile(r"\x1b\[0*m")
 
 
@@ -197,7 +198,7 @@ def _erase(cells: list[tuple[str, str]], at: int, code: str) -> None:
 
 
 def _width(text: str) -> int:
-    if text.isascii() or not _ODD.search(text):
+    if text.isascii() or not re.search(_ODD, text):
         return len(text)
     import unicodedata  # here, for its time
 
