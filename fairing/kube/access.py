@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fairing.errors import AccessError, FairingError
+from fairing.kube import quantity
 from fairing.kube.connection import Connection, Refused
 from fairing.spec import Finding
 
@@ -16,13 +17,23 @@ Right = tuple[str, str, str]
 """A verb, an API group and a resource: ``("create", "batch", "jobs")``, ``("create", "", "pods/exec")``."""
 
 _OPERATORS = {
-    "kubeflow.org": "Kubeflow Training Operator",
-    "trainer.kubeflow.org": "Kubeflow Trainer",
-    "jobset.x-k8s.io": "JobSet",
-    "serving.kserve.io": "KServe",
-    "kueue.x-k8s.io": "Kueue",
-    "scheduling.volcano.sh": "Volcano",
+    "kubeflow.org": (
+        "Kubeflow Training Operator",
+        {"TFJob", "PyTorchJob", "MPIJob", "XGBoostJob", "PaddleJob", "JAXJob"},
+    ),
+    "trainer.kubeflow.org": ("Kubeflow Trainer", {"TrainJob"}),
+    "jobset.x-k8s.io": ("JobSet", {"JobSet"}),
+    "serving.kserve.io": ("KServe", {"InferenceService"}),
+    "kueue.x-k8s.io": ("Kueue", {"LocalQueue"}),
+    "batch.volcano.sh": ("Volcano", {"Job"}),
 }
+"""Operators by their API group, with the kinds that make one: others have kinds in these groups too."""
+
+_HELPFUL: tuple[tuple[Right, str], ...] = (
+    (("watch", "", "events"), "why a run waits is told less exactly"),
+    (("list", "", "nodes"), "how large the largest node is, is not told"),
+)
+"""What a user need not be allowed, and what is missed without it."""
 
 
 def lacking(reached: Connection, rights: Iterable[Right]) -> Iterator[tuple[Right, str]]:
@@ -70,11 +81,25 @@ def findings(reached: Connection, rights: Iterable[Right]) -> Iterator[Finding]:
         return
     yield Finding("cluster", f"{reached.context}: Kubernetes {version} at {reached.host}")
     yield Finding("user", f"{_user(reached)}, in the namespace {reached.namespace}")
-    missing = [f"{verb} {resource}" for (verb, _, resource), _ in lacking(reached, rights)]
-    fix = "Choose a namespace= in which you may, or ask whoever runs the cluster." if missing else ""
-    yield Finding("rights", f"you may not {', '.join(missing)}" if missing else "all that runs need", not missing, fix)
+    yield from _rights(reached, rights)
     yield Finding("operators", ", ".join(_operators(reached)) or "none: runs are plain Jobs")
     yield from _quotas(reached)
+
+
+def _rights(reached: Connection, rights: Iterable[Right]) -> Iterator[Finding]:
+    """Say what the user may do with each kind of things."""
+    asked: dict[str, list[Right]] = {}
+    for right in rights:
+        asked.setdefault(right[2], []).append(right)
+    for kind, each in asked.items():
+        missing = {right for right, _ in lacking(reached, each)}
+        verbs = {may: ", ".join(right[0] for right in each if (right not in missing) is may) for may in (False, True)}
+        told = [f"you may {'' if may else 'not '}{named} {kind}" for may, named in verbs.items() if named]
+        fix = "Choose a namespace= in which you may, or ask whoever runs the cluster." if missing else ""
+        yield Finding("rights", "; ".join(told), not missing, fix)
+    for right, without in _HELPFUL:
+        if any(True for _ in lacking(reached, [right])):
+            yield Finding("rights", f"you may not {right[0]} {right[2]}: {without}")
 
 
 def _lacking_now(reached: Connection, rights: Iterable[Right]) -> Iterator[tuple[Right, str]]:
@@ -96,9 +121,15 @@ def _user(reached: Connection) -> str:
     return str(answer["status"]["userInfo"].get("username", ""))
 
 
-def _operators(reached: Connection) -> list[str]:
-    groups = {each["name"]: each["preferredVersion"]["version"] for each in reached.get("/apis")["groups"]}
-    return [f"{called} ({group}/{groups[group]})" for group, called in _OPERATORS.items() if group in groups]
+def _operators(reached: Connection) -> Iterator[str]:
+    """Name what is there by the API's own list of what it serves: no right is needed to read it."""
+    served = {each["name"]: each for each in reached.get("/apis")["groups"]}
+    for group, (called, kinds) in _OPERATORS.items():
+        for version in served.get(group, {}).get("versions", ()):
+            listed = reached.get(f"/apis/{version['groupVersion']}")["resources"]
+            found = sorted(kinds & {each["kind"] for each in listed})
+            if found:
+                yield f"{called} ({version['groupVersion']}: {', '.join(found)})"
 
 
 def _quotas(reached: Connection) -> Iterator[Finding]:
@@ -110,4 +141,9 @@ def _quotas(reached: Connection) -> Iterator[Finding]:
     for each in found:
         status: dict[str, Any] = each.get("status", {})
         hard, used = status.get("hard", {}), status.get("used", {})
-        yield Finding("quota", ", ".join(f"{name} {used.get(name, 0)} of {most}" for name, most in hard.items()))
+        full = [name for name, most in hard.items() if quantity.number(used.get(name, 0)) >= quantity.number(most)]
+        told = ", ".join(f"{name} {used.get(name, 0)} of {most}" for name, most in hard.items())
+        fix = (
+            f"No {' and no '.join(full)} is left: wait until others end, or choose another namespace=." if full else ""
+        )
+        yield Finding("quota", f"{each['metadata']['name']}: {told}", not full, fix)

@@ -90,11 +90,13 @@ def _exceeded(name: str, asked: dict[str, float], used: dict[str, float], most: 
             f"Ask for less with {option}, or choose another namespace=." if option else "Choose another namespace=.",
             hopeless=True,
         )
-    each = next((one for one in asked if asked[one] + used.get(one, 0.0) > most[one]), next(iter(asked), "pods"))
-    wanted, taken, all_ = (quantity.words(each, amounts.get(each, 0.0)) for amounts in (asked, used, most))
+    each = next(
+        (one for one in asked if asked[one] + used.get(one, 0.0) > most.get(one, 0.0)), next(iter(asked), "pods")
+    )
+    wanted, most_ = quantity.words(each, asked[each]), quantity.words(each, most.get(each, 0.0))
+    taken = quantity.again(each, used.get(each, 0.0))
     return Why(
-        f"it asks for {wanted}, and of the {all_} that the namespace may have {taken.partition(' of ')[0]} are taken "
-        f"(quota {name})",
+        f"it asks for {wanted}, and the namespace may have {most_}, of which {taken} are taken (quota {name})",
         "It starts when others end.",
     )
 

@@ -57,6 +57,17 @@ def words(resource: str, amount: float) -> str:
     return f"{amount:g} of {kind}"
 
 
+def again(resource: str, amount: float) -> str:
+    """Return an amount of a resource that was named just before.
+
+    Example:
+        >>> again("nvidia.com/gpu", 2), again("memory", 2e9)
+        ('2', '2 GB')
+    """
+    text = words(resource, amount)
+    return text.partition(" of ")[0] if " of " in text else text.partition(" ")[0]
+
+
 def option(resource: str) -> str:
     """Return the option that asks for a resource; none, if none does.
 

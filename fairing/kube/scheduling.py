@@ -98,7 +98,7 @@ def _over(resource: str, needed: float, name: str, most: float) -> Why:
         return Why(
             f"it asks for {words} and no node has any", f"Leave {option or resource} out, or choose another context=."
         )
-    what = f"it asks for {words} and the largest node ({name}) has {_amount(resource, most)}"
+    what = f"it asks for {words} and the largest node ({name}) has {quantity.again(resource, most)}"
     if not option:
         return Why(what, "Ask for less.")
     if not quantity.is_gpu(resource):
@@ -106,12 +106,6 @@ def _over(resource: str, needed: float, name: str, most: float) -> Why:
     each, times = int(most), int(needed // most)
     split = f", or for workers={times} with gpus={each} each" if times * each == needed else ""
     return Why(what, f"Ask for gpus={each}{split}.")
-
-
-def _amount(resource: str, amount: float) -> str:
-    """Return an amount whose unit was said just before: ``2`` of ``4 GPUs``, but all of ``2 GB of memory``."""
-    text = quantity.words(resource, amount)
-    return text.partition(" of ")[0] if " of " in text else text.partition(" ")[0]
 
 
 def _largest(nodes: Sequence[dict[str, Any]], resource: str) -> tuple[str, float]:

@@ -6,6 +6,7 @@ sheets are taken away (GitHub) the words still stand.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from html import escape
 
@@ -125,12 +126,12 @@ def _took(steps: tuple[Step, ...], index: int, now: float) -> str:
 
 
 def _facts(view: View) -> list[str]:
-    facts = [f"{topic}: {said}" for topic, said in view.kept]
+    facts = [*(f"{topic}: {said}" for topic, said in view.kept), *_again(view.steps)]
     if view.cells != type(view.cells)():
         failed = f", {view.cells.failed} failed" if view.cells.failed else ""
         facts.append(f"{counted(view.cells.done, 'cell')} done{failed}")
     differing = [(name, status) for name, status in view.replicas if not view.over and status.phase != "running"]
-    facts += [f"{name}: {WORDS[status.phase]} {status.reason}".rstrip() for name, status in differing[:_MANY]]
+    facts += [f"{name}: {WORDS[status.phase]}: {status.reason}".rstrip(": ") for name, status in differing[:_MANY]]
     memory = [value for _, name, value in view.metrics if name == "memory"]
     if memory and not view.over:
         facts.append(f"memory {size(sum(memory))}")
@@ -139,6 +140,13 @@ def _facts(view: View) -> list[str]:
         more = f" and {len(view.files) - _MANY} more" if len(view.files) > _MANY else ""
         facts.append(f"files: {named}{more}")
     return facts + [f"lost: {what}" for what in view.lost[:_MANY]]
+
+
+def _again(steps: tuple[Step, ...]) -> list[str]:
+    """Say why a run that ran started again; that it is about to is said where it is said what it waits for."""
+    pairs = itertools.pairwise(steps[:-1])
+    reasons = [step.reason for before, step in pairs if (before.phase, step.phase) == ("running", "pending")]
+    return [f"started again: {reason.partition('; it starts again')[0]}" for reason in reasons[-_MANY:] if reason]
 
 
 def _bar(progress: Progress) -> str:

@@ -96,7 +96,7 @@ class Terminal:
             case Lost():
                 self._say(f"(lost: {event.what})\n")
             case Status():
-                if before.steps[-1:] != self._view.steps[-1:] and not self._live:
+                if before.steps[-1:] != self._view.steps[-1:] and not (self._live and self._fits()):
                     self._say(card.line(self._head, self._view, self._clock()) + "\n")
                 self._draw()
             case Clear() | Progress() | Metric() | CellStatus() | Files() | Result() | Failure():
@@ -147,15 +147,25 @@ class Terminal:
         if not self._live or unfinished or not self._view.steps or self._clock() - self._drawn_at < EVERY:
             return
         self._drawn_at = self._clock()
-        width = shutil.get_terminal_size().columns - 1
-        self._status = card.line(self._head, self._view, self._clock())[:width]
+        line, width = card.line(self._head, self._view, self._clock()), _width()
+        self._status = line if len(line) <= width else f"{line[: width - 1]}…"
         _put(self._out, f"{_CLEAR}\x1b[2m{self._status}\x1b[22m")
         self._out.flush()
+
+    def _fits(self) -> bool:
+        """Say whether the status line has room for what a run waits for; else it is written above it, whole."""
+        return (
+            self._view.steps[-1].phase != "pending" or len(card.line(self._head, self._view, self._clock())) <= _width()
+        )
 
     def _erase(self) -> None:
         if self._status:
             self._status = ""
             _put(self._out, _CLEAR)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns - 1
 
 
 def _put(out: TextIO, text: str) -> None:

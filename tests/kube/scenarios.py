@@ -17,6 +17,7 @@ import fairing
 from fairing import plugins
 from fairing.events import FINAL, Failure, Status
 from fairing.kube.connection import Refused, connect
+from fairing.kube.watch import Watch
 from fairing.run.job import Job
 from fairing.spec import Group, Resources, Target, Workload
 
@@ -125,7 +126,7 @@ def seen(job, *words):
     for event in _events(job):
         if isinstance(event, Status):
             told.states.append(event)
-            if left[0] in event.reason or event.phase == left[0]:
+            while left and (left[0] in event.reason or event.phase == left[0]):
                 del left[0]
             if not left or event.phase in FINAL:
                 break
@@ -143,6 +144,15 @@ def _events(job):
             assert time.monotonic() < until, "nothing was told of it that ends it"
     finally:
         beats.close()
+
+
+def quota(reached, body):
+    """Make a quota, and wait until it counts."""
+    path = f"/api/v1/namespaces/{reached.namespace}/resourcequotas"
+    made = reached.post(path, body)
+    for _, each in Watch(reached, path, [made]):
+        if each.get("status", {}).get("hard"):
+            return
 
 
 def broken(registry, folder):

@@ -7,6 +7,7 @@ import pytest
 
 import fairing
 from fairing.errors import OutOfMemory, RunKilled, RunNotStarted
+from fairing.kube.connection import connect
 from tests.kube import scenarios
 from tests.kube.obstacles import claim, hooked, preempted, refusing, volume, webhook
 from tests.kube.scenarios import ended, seen
@@ -110,7 +111,7 @@ def a_limit_of_the_namespace(place):
     return ended(place.submit(cpu=2))
 
 
-@goes_on(r"it asks for 210 MB of memory, and of the 315 MB of memory that the namespace may have 210 MB are taken")
+@goes_on(r"it asks for 210 MB of memory, and the namespace may have 315 MB of memory, of which 210 MB are taken")
 def a_quota_that_others_have_taken(place):
     place.make("resourcequotas", {"metadata": {"name": "few"}, "spec": {"hard": {"limits.memory": "300Mi"}}})
     first = place.submit("forever", memory="200Mi")
@@ -273,6 +274,22 @@ def test_who_may_not_list_nodes_is_told_what_was_asked(there, default_editor, mo
     job = fairing.submit(print, cpu=1000)
     told = seen(job, "no node can take it: it asks for 1,000 CPUs, and no node has as much free.")
     assert told.elsewhere.phase == "pending"
+    job.delete()
+
+
+def test_a_worker_that_waits_while_another_runs_is_named(there):
+    def wait():
+        import signal
+
+        signal.pause()
+
+    quota = {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "1"}}}
+    scenarios.quota(connect(namespace=there), quota)
+    job = fairing.submit(wait, workers=2)
+    words = "it asks for 1 pod, and the namespace may have 1 pod, of which 1 are taken (quota few)"
+    told = seen(job, words, "running")
+    assert told.elsewhere.phase == "running"
+    assert re.fullmatch(r"worker-[01]: it asks for 1 pod, .* It starts when others end.", told.elsewhere.reason)
     job.delete()
 
 

@@ -77,6 +77,18 @@ def test_the_card_escapes_everything_a_run_says():
     assert "<script" not in drawn and drawn.count("&lt;script") >= 6
 
 
+def test_the_card_of_a_run_that_started_again_says_why():
+    phases = [
+        ("pending", ""),
+        ("running", ""),
+        ("pending", "its node is gone; it starts again: waiting"),
+        ("running", ""),
+    ]
+    view = folded(*(Status(at("run", time=at_), phase, reason) for at_, (phase, reason) in enumerate(phases)))
+    for drawn in (card.html(Head("f"), view, 9.0), card.text(Head("f"), view, 9.0)):
+        assert "started again: its node is gone" in drawn and "waiting" not in drawn
+
+
 cuts = st.lists(st.tuples(st.booleans(), st.text(alphabet="xyz", min_size=1, max_size=6), st.booleans()), max_size=20)
 
 

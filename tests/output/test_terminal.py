@@ -132,6 +132,19 @@ def test_a_phase_is_said_once():
     assert err.getvalue().count("running") == 1
 
 
+def test_what_a_run_waits_for_is_written_whole_where_the_line_has_no_room_for_it():
+    class Screen(io.StringIO):
+        def isatty(self):
+            return True
+
+    out = Screen()
+    screen = Terminal(Head("f"), out, out, clock=lambda: 0.0)
+    reason = "no node can take it: " + "it asks for more than there is, " * 9 + "ask for less."
+    screen.show(Status(at(0, "run"), "pending", reason))
+    screen.close()
+    assert f"f · starting · {reason}\n" in out.getvalue()
+
+
 def test_ctrl_c_in_a_program_leaves_the_run_going_and_says_how_to_follow_it(tmp_path):
     file = tmp_path / "program.py"
     file.write_text(PROGRAM.replace("(4,)", "(400,)"))

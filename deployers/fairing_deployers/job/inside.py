@@ -227,6 +227,8 @@ def cancel(reached: Connection, job: dict[str, Any]) -> None:
                 objects.change(reached, job, {"spec": {"suspend": True}})
                 break
         sidecars.end_all(reached, job, running)
+        if len(running) < job["spec"].get("completions", 1):  # of the others a Job would wait for ever
+            objects.change(reached, job, {"spec": {"suspend": True}})
     status.wait(reached, job)
 
 

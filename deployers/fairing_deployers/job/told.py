@@ -119,9 +119,7 @@ class Told:
 class Fed:
     """A watch whose objects are given away as they come: a stream of no events of its own."""
 
-    def __init__(
-        self, watch: Watch, take: Callable[[dict[str, Any], bool], bool | None], *, optional: bool = False
-    ) -> None:
+    def __init__(self, watch: Watch, take: Callable[[dict[str, Any], bool], None], *, optional: bool = False) -> None:
         self._watch = watch
         self._take = take
         self._optional = optional
@@ -129,8 +127,7 @@ class Fed:
     def __iter__(self) -> Iterator[Event]:
         try:
             for gone, each in self._watch:
-                if self._take(each, gone):
-                    break
+                self._take(each, gone)
         except AccessError:
             if not self._optional:
                 raise
