@@ -42,11 +42,13 @@ def installed(group: str) -> tuple[str, ...]:
     return tuple(sorted({point.name for point in entry_points(group=group)}))
 
 
-@cache  # reading every distribution's entry points takes longer than a build; a failure is not remembered
 def another(recipe: Recipe, target: Target) -> str:
     """Return a sentence with the installed builder that can make what the target's cannot, for its ``check`` to say."""
-    if _asking.get():  # by the check of the builder that was asked: it cannot either
-        return ""
+    return "" if _asking.get() else _another(recipe, target)  # the check of one that is asked: it cannot either
+
+
+@cache  # reading every distribution's entry points takes longer than a build
+def _another(recipe: Recipe, target: Target) -> str:
     asked = _asking.set(True)
     try:
         for name in installed(BUILDERS):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import platform as machine
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fairing import state
-from fairing.errors import BuildError, ConfigError, RegistryError
+from fairing import plugins, state
+from fairing.errors import BuildError, ConfigError, FairingError, RegistryError
 from fairing.image import Image
 from fairing.oci import config, known, layout, pinned, rules, store
 from fairing.oci.blob import Blob
@@ -19,6 +20,7 @@ from fairing.oci.complete import packed
 from fairing.oci.pinned import Pinned
 from fairing.oci.reference import Reference, parse
 from fairing.oci.transfer import Transfer, opened
+from fairing.ports import Founded
 from fairing.recipe import fit, python
 from fairing.spec import BuiltImage, Finding, Layer, Recipe, Target
 from fairing.words import size
@@ -87,9 +89,17 @@ def examine(target: Target) -> Iterator[Finding]:
         image = target.option("image") or Image()
         named = image if isinstance(image, Image) else Image(image)
         here = machine.python_version()
-        name = named.base or python.usual()
+        name = named.base or _founded(target) or python.usual()
         for platform in named.platforms or (python.elsewhere(named, "registry"),):
             yield _will_do(name, platform, here, transfer, target)
+
+
+def _founded(target: Target) -> str:
+    """Return the image that a target's deployer knows its runs had best stand on, if any."""
+    deployer = plugins.deployer(target.deployer)
+    with suppress(FairingError):  # it cannot be reached, which its own findings say
+        return deployer.base(target)[0] if isinstance(deployer, Founded) else ""
+    return ""
 
 
 def _will_do(name: str, platform: str, here: str, transfer: Transfer, target: Target) -> Finding:

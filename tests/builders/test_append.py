@@ -1,6 +1,7 @@
 """The append builder: what it says, how it cuts layers, what it refuses, and that it writes only what is new."""
 
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,48 @@ def test_debian_packages_are_refused_by_name(recipe):
     ):
         _said(replace(recipe, apt=("libgomp1", "graphviz")))
     assert not (state.home() / "store" / "blobs").exists()
+
+
+CAN = """
+class Debian:
+    makes = frozenset({"layers"})
+    def check(self, recipe, target):
+        if "unheard-of" in recipe.apt:
+            raise ValueError("not even this one")
+"""
+ASKED = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from fairing import plugins
+from fairing.errors import BuildError
+from fairing.spec import Target
+from fairing.testing import builds
+recipe = builds.sample(Path(sys.argv[1]))
+for packages in (("git",), ("unheard-of",)):
+    try:
+        plugins.builder("append").check(replace(recipe, apt=packages), Target("local"))
+    except BuildError as refused:
+        print(refused.what, refused.fix)
+"""
+
+
+def test_the_installed_builder_that_can_is_named(tmp_path):
+    described = tmp_path / "debian-1.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: debian\nVersion: 1\n")
+    (described / "entry_points.txt").write_text("[fairing.builders]\ndebian = debian_builder:Debian\n")
+    (tmp_path / "debian_builder.py").write_text(CAN)
+    done = subprocess.run(
+        [sys.executable, "-c", ASKED, tmp_path],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines() == [
+        "The builder 'append' cannot install Debian packages (git). Use builder='debian', which can.",
+        "The builder 'append' cannot install Debian packages (unheard-of). No installed builder can.",
+    ], done.stderr
 
 
 def test_everything_that_a_run_depends_on_is_in_the_digest(recipe):

@@ -22,6 +22,19 @@ def test_an_image_that_lacks_packages_is_refused_by_their_names(there):
     assert objects(there, "jobs", "secrets", "configmaps") == []
 
 
+def test_what_a_builder_cannot_do_is_said_by_name_before_anything_is_made(there, cluster):
+    image = fairing.Image(cluster.image)
+    for builder in ("inline", "append"):
+        refusal = rf"'{builder}' cannot install Debian packages \(curl, git\)\. .* No installed builder can\."
+        with pytest.raises(BuildError, match=refusal):
+            fairing.train(print, image=image.apt("git", "curl"), builder=builder)
+    with pytest.raises(BuildError, match=r"lacks what the code needs: tqdm==.* dependencies='start' .*'append'"):
+        fairing.train(print, image=image.pip("tqdm"))
+    with pytest.raises(BuildError, match=r"image='host' is this machine's own Python, which no other machine has"):
+        fairing.train(print, image="host")
+    assert objects(there) == []
+
+
 def test_an_image_that_is_not_there_is_said_with_the_node_s_reason(there, cluster):
     with pytest.raises(BuildError, match=r"cannot be run on .*not found"):
         fairing.train(print, image=f"{cluster.registry}/none:1")

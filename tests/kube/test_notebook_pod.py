@@ -29,7 +29,7 @@ def test_a_kernel_in_a_pod_starts_runs_without_configuration(lab, cluster, api, 
         "def doubled(x):\n    import nbclient\n    print('from', nbclient.__name__)\n    return 2 * x",
         "fairing.train(doubled, (21,), target='cluster', builder='inline')",
         f"fairing.train(doubled, (4,), target='cluster', repository='{registry}/{namespace}/runs')",
-        "print(fairing.doctor('cluster'))",
+        f"fairing.use(repository='{registry}/{namespace}/runs'); print(fairing.doctor('cluster'))",
         "print(str(fairing.jobs(target='cluster')[0].handle))",
     )
     inline, append, doctor, jobs = (notebooks.text(cell) for cell in cells[2:])
@@ -39,5 +39,5 @@ def test_a_kernel_in_a_pod_starts_runs_without_configuration(lab, cluster, api, 
     assert "travels: 1 file" in inline and "in a ConfigMap" in inline and "pushes nothing" in inline
     assert f"travels: inside an image, in {registry}/{namespace}/runs" in append
     assert f"system:serviceaccount:{namespace}:default-editor, in the namespace {namespace}" in doctor
-    assert "all that runs need" in doctor
+    assert "all that runs need" in doctor and f"{lab} (linux/amd64, Python" in doctor
     assert f"job://in-cluster/{namespace}/job/doubled-" in jobs
