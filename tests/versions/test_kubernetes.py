@@ -8,7 +8,7 @@ import pytest
 from tests.versions.lanes import LIBRARIES, environment, run, versions
 
 OLDEST = "29.0.0"
-TESTS = [f"tests/kube/test_{name}.py" for name in ("connection", "job", "attach", "tokens", "proxy", "crashes")]
+TESTS = [f"tests/kube/test_{name}.py" for name in ("connection", "job", "tokens", "proxy")]
 """What depends on it: how a cluster is found and reached, and as whom."""
 
 
