@@ -17,6 +17,7 @@ from fairing.pod import Group as Group
 from fairing.pod import Pod as Pod
 from fairing.pod import Resources as Resources
 from fairing.pod import Secret as Secret
+from fairing.rules import RegistryRule as RegistryRule
 
 EntryKind: TypeAlias = Literal["function", "cell", "notebook", "script"]
 LayerKind: TypeAlias = Literal["dependencies", "fairing", "files", "code"]
@@ -288,27 +289,6 @@ class Workload:
     log_limit: int | None = None
     linger: float = 60.0
     pod: Pod = Pod()
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryRule:
-    """How one registry is spoken to, where that is not by HTTPS and the system's certificates.
-
-    Args:
-        registry: Its name, as in an image's name; ``docker.io`` is Docker Hub.
-        insecure: Whether it is spoken to over plain HTTP.
-        ca: A file of certificates that are trusted for it, besides the system's.
-        mirror: Where its images are looked for first: a registry, or a place in one.
-        username: Who to be to it, before what this machine knows; its password is never written down.
-        password_env: The variable of this process that has the password.
-    """
-
-    registry: str
-    insecure: bool = False
-    ca: str | None = None
-    mirror: str | None = None
-    username: str | None = None
-    password_env: str | None = None
 
 
 @dataclass(frozen=True, slots=True, init=False)
