@@ -93,7 +93,7 @@ def variables(name: str) -> dict[str, str]:
         "FAIRING_CONTEXT": CONTEXT,
         "FAIRING_NAMESPACE": name,
         "FAIRING_IMAGE": IMAGE,
-        "FAIRING_REPOSITORY": f"{REGISTRY}/{name}/images",
+        "FAIRING_REPOSITORY": f"{REGISTRY}/bench/cells",
     }
 
 
