@@ -131,7 +131,11 @@ class _Asked:
 
     def _once(self, method: str, url: str, content: Any, headers: dict[str, str]) -> HTTPResponse:
         request = urllib.request.Request(url, content, headers, method=method)  # noqa: S310 - http or https, as the rule says
-        answer: HTTPResponse = self._open(request, timeout=_READ)
+        try:
+            answer: HTTPResponse = self._open(request, timeout=_READ)
+        except urllib.error.HTTPError as refused:
+            refused.close()  # its status and its headers are all that is read
+            raise
         return answer
 
     def _challenged(self, challenge: str) -> str:
