@@ -39,5 +39,6 @@ def test_a_kernel_in_a_pod_starts_runs_without_configuration(lab, cluster, api, 
     assert "travels: 1 file" in inline and "in a ConfigMap" in inline and "pushes nothing" in inline
     assert f"travels: inside an image, in {registry}/{namespace}/runs" in append
     assert f"system:serviceaccount:{namespace}:default-editor, in the namespace {namespace}" in doctor
-    assert "all that runs need" in doctor and f"{lab} (linux/amd64, Python" in doctor
+    assert "you may create, watch, patch, delete jobs" in doctor and "NO  rights" not in doctor
+    assert f"{lab} (linux/amd64, Python" in doctor
     assert f"job://in-cluster/{namespace}/job/doubled-" in jobs
