@@ -17,12 +17,10 @@ from fairing.kube.connection import Connection, Refused, Unreachable
 from fairing.kube.watch import end
 from fairing.kube.whole import Gap, Piece, Whole
 
-_CUT = 25.0
+_CUT = 15.0
 """Seconds without a byte after which a log counts as cut: a runner speaks at least every ten."""
 
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
-_VAIN = 2
-"""Connections that brought nothing new, one after another, until the rest is asked for elsewhere."""
 
 
 class Lines:
@@ -51,7 +49,7 @@ class Lines:
         """Whether the pod is gone, and its log with it."""
 
     def __iter__(self) -> Iterator[Piece | Gap]:
-        failures = vain = 0
+        failures = 0
         while not self._closed.wait(_PAUSES[min(failures, len(_PAUSES) - 1)]):
             try:
                 over = failures > 0 and self._ended()  # asked before the log is read: then the log is whole
@@ -61,8 +59,8 @@ class Lines:
                     yield from self._whole.feed(data)
                 if over and self._whole_answer:
                     break
-                vain = 0 if self._whole.position > before else vain + 1
-                if vain >= _VAIN:  # a second may hold more than one connection brings
+                if self._whole.position == before and not self._closed.is_set():
+                    # Rotated away, with nothing after it; or a second holds more than one connection brings.
                     yield from self._whole.catch_up()
             except Refused as refused:
                 if refused.status == 404:

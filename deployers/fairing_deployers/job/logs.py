@@ -77,6 +77,7 @@ class PodLog:
         self._lines = Lines(reached, self._path, CONTAINER, self._whole, self._over)
         self._decoder = Decoder(key, str(self._source), self._spooled)
         self._missing: list[Event] = []
+        self._by_itself = False
         self._left: list[Event] = []
         self._closed = threading.Event()
         self.done = threading.Event()
@@ -226,11 +227,14 @@ class PodLog:
 
     def _over(self) -> bool:
         try:
-            return status.over(self._reached.get(self._path))
+            pod = self._reached.get(self._path)
         except Refused as refused:
             if refused.status == 404:
                 return True
             raise
+        ended = status.container(pod).get("state", {}).get("terminated", {})
+        self._by_itself = ended.get("exitCode", 128) < 128  # by itself: then it has said that nothing more comes
+        return status.over(pod)
 
     def _release(self) -> None:
         """Let the pod go, which may wait for its reader: everything was read."""
