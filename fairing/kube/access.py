@@ -103,13 +103,13 @@ def _rights(reached: Connection, rights: Iterable[Right]) -> Iterator[Finding]:
 
 
 def _lacking_now(reached: Connection, rights: Iterable[Right]) -> Iterator[tuple[Right, str]]:
-    granted = reached.login.granted
+    known = reached.login.known
     for right in rights:
-        if (reached.namespace, right) not in granted:
+        if (reached.namespace, right) not in known:
             found = tuple(lacking(reached, [right]))
             yield from found
             if not found:
-                granted.add((reached.namespace, right))
+                known[reached.namespace, right] = True
 
 
 def _user(reached: Connection) -> str:

@@ -117,6 +117,8 @@ def give(reached: Connection, things: Iterable[Thing], owner: dict[str, str]) ->
             except Refused as refused:
                 if refused.status != _FOUND:  # another run was quicker
                     raise
+        if thing.shared:
+            reached.login.known[reached.namespace, thing.name] = True
 
 
 def sweep(reached: Connection, owners: Callable[[], Iterable[dict[str, Any]]]) -> None:
@@ -163,9 +165,12 @@ def _placed(reached: Connection, thing: Thing) -> str:
 def _kept(reached: Connection, thing: Thing) -> bool:
     """Have what is there left alone from now on, if it is there; whoever would remove it knows another version.
 
-    What has an owner is left alone as it is, and need not be written, which takes long for a large one. Should its last
-    owner be deleted in this moment, it is made again when it is given to the new one.
+    What has an owner is left alone as it is, and need not be written, which takes long for a large one; what was given
+    to one from here need not be asked for. Should its last owner be deleted in this moment, it is made again when it is
+    given to the new one.
     """
+    if (reached.namespace, thing.name) in reached.login.known:
+        return True
     with suppress(AccessError):  # whoever may make them need not be able to list them
         there = reached.metadata(_path(reached, thing.kind), fieldSelector=f"metadata.name={thing.name}")
         if any(each["metadata"].get("ownerReferences") for each in there):

@@ -82,8 +82,8 @@ class Login:
         self._lock = threading.Lock()
         found = find()
         self._now = Identity(found, _pools(found))
-        self.granted: set[object] = set()
-        """What was found to be allowed to whoever asks now."""
+        self.known: dict[object, Any] = {}
+        """What whoever asks now has found there, and need not ask again until a run cannot start."""
 
     @property
     def host(self) -> str:
@@ -106,7 +106,7 @@ class Login:
             return self._now
 
     def _read(self) -> None:
-        self.granted.clear()
+        self.known.clear()
         found = self._find()
         same = found.way() == self._now.found.way()
         self._now = Identity(found, self._now.pools if same else _pools(found))

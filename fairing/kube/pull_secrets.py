@@ -60,13 +60,19 @@ def for_registry(secrets: Sequence[PullSecret], registry: str) -> tuple[PullSecr
 def to_name(reached: Connection, image: str, account: str = ACCOUNT) -> tuple[str, ...]:
     """Return the names of the Secrets that a pod has to name to pull an image: none, where its account has one.
 
+    They are remembered, and asked for again when a run could not start.
+
     Args:
         reached: The way to the cluster.
         image: The image's name.
         account: The service account of the pod.
     """
-    fitting = for_registry(found(reached, account), registry(image))
-    return () if any(each.own for each in fitting) else tuple(each.name for each in fitting)
+    asked = (reached.namespace, account, registry(image))
+    if asked not in reached.login.known:
+        fitting = for_registry(found(reached, account), registry(image))
+        own = any(each.own for each in fitting)
+        reached.login.known[asked] = () if own else tuple(each.name for each in fitting)
+    return tuple(reached.login.known[asked])
 
 
 def registry(image: str) -> str:

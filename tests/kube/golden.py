@@ -174,7 +174,7 @@ def made(name: str) -> dict[str, Any]:
     """Return a family's Job."""
     family = FAMILIES[name]
     image = BuiltImage("sha256:" + "00" * 32, ENTRY, "3.11.7", ref=REGISTRY, platforms=family.platforms)
-    return objects.manifest(NAME, image, workload(CAPTURED, options(family.options)), [f"{NAME}-inputs-0"], [])
+    return objects.manifest(NAME, image, workload(CAPTURED, options(family.options)), [NAME], [])
 
 
 def written(name: str) -> str:

@@ -106,14 +106,15 @@ def create(
 ) -> Handle:
     """Make a run's objects; on failure none is left."""
     name = _name(workload.name)
-    inputs = _inputs(name, workload)
+    secret, *inputs = _secrets(name, workload)
     mounts = [beside.shared(file, name) for file in (*image.mounts, *_compiled(image))]
     if store is not None:
         store = {**store, "run": name}
     settings, less = keeping.told(reached, workload, store)
     described = _description(name, image, workload, settings)
-    things = [_secret(name, workload), described, *inputs, *mounts]
-    body = manifest(name, image, workload, [each.name for each in inputs], [each.name for each in mounts])
+    things = [secret, described, *inputs, *mounts]
+    holding = [each.name for each in (secret, *inputs) if pods.PIECE in each.data]
+    body = manifest(name, image, workload, holding, [each.name for each in mounts])
     if store is not None:
         body["metadata"]["annotations"][stored.STORE] = json.dumps(store)
     with beside.placed(reached, things):
@@ -228,19 +229,21 @@ def _every(reached: Connection) -> list[dict[str, Any]]:
     return [{"apiVersion": "batch/v1", "kind": "Job", **job} for job in jobs]  # what is listed does not say it itself
 
 
-def _secret(name: str, workload: Workload) -> Thing:
+def _secrets(name: str, workload: Workload) -> list[Thing]:
+    """Return the Secret of a run, and those that hold what travels beside the image and is too large for it."""
     values = {key: os.environ[variable].encode() for key, variable in volumes.values(workload.secrets)}
-    return Thing("secrets", name, name, {"key": secrets.token_bytes(32), **values})
-
-
-def _inputs(name: str, workload: Workload) -> list[Thing]:
-    """Return the Secrets that hold what travels beside the image: an archive, in as many pieces as it takes."""
     packed = io.BytesIO()
     write(sorted(workload.inputs, key=order), packed)
     data = packed.getvalue()
+    own = {"key": secrets.token_bytes(32), **values}
+    if len(data) + sum(map(len, values.values())) <= _PIECE:  # nearly always: one object less to make
+        return [Thing("secrets", name, name, {**own, pods.PIECE: data})]
     return [
-        Thing("secrets", f"{name}-inputs-{number}", name, {pods.PIECE: data[at : at + _PIECE]})
-        for number, at in enumerate(range(0, len(data), _PIECE))
+        Thing("secrets", name, name, own),
+        *(
+            Thing("secrets", f"{name}-inputs-{number}", name, {pods.PIECE: data[at : at + _PIECE]})
+            for number, at in enumerate(range(0, len(data), _PIECE))
+        ),
     ]
 
 

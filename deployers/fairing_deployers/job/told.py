@@ -147,6 +147,7 @@ def give_up(reached: Connection, job: dict[str, Any], why: Why) -> None:
     Raises:
         FairingError: The user may not change it.
     """
+    reached.login.known.clear()
     if why.absent:
         for each in job["spec"]["template"]["spec"]["containers"]:
             with suppress(FairingError):
