@@ -302,11 +302,16 @@ def _contexts(files: str) -> tuple[dict[str, str | None], str]:
     """Return the contexts of a kubeconfig, each with its namespace, and which is the current one, if any is."""
     from kubernetes import config
 
-    with suppress(config.ConfigException, OSError):
-        if merged := config.kube_config.KubeConfigMerger(files).config:
-            known = [each.value for each in merged.value["contexts"]]
-            found = {each["name"]: (each.get("context") or {}).get("namespace") for each in known}
-            return found, str(merged.value.get("current-context") or "")
+    try:
+        with suppress(config.ConfigException, OSError):
+            if merged := config.kube_config.KubeConfigMerger(files).config:
+                known = [each.value for each in merged.value["contexts"]]
+                found = {each["name"]: (each.get("context") or {}).get("namespace") for each in known}
+                return found, str(merged.value.get("current-context") or "")
+    except (TypeError, AttributeError, KeyError):  # what is read is YAML, and not a kubeconfig
+        raise ConfigError(
+            f"{files} is not a kubeconfig.", fix="Set KUBECONFIG to the path of one, such as ~/.kube/config."
+        ) from None
     return {}, ""
 
 

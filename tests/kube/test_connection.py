@@ -35,3 +35,11 @@ def test_a_context_that_is_named_needs_no_current_one(tmp_path, monkeypatch):
         assert (found.context, found.namespace) == ("mine", "team")
         with pytest.raises(ConfigError, match=r"no (current context|context 'deleted')\. It has: mine\. Name one"):
             connect()
+
+
+def test_a_file_that_is_no_kubeconfig_is_named(tmp_path, monkeypatch):
+    other = tmp_path / "config"
+    other.write_text("/somewhere/else.conf\n")
+    monkeypatch.setenv("KUBECONFIG", str(other))
+    with pytest.raises(ConfigError, match=r"config is not a kubeconfig\. Set KUBECONFIG"):
+        connect()
