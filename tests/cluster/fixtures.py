@@ -65,6 +65,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARK}: ends or starts programs of the cluster; runs last, and alone")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what uses the cluster, directly or through other fixtures: nobody has to think of it."""
+    if "cluster" in getattr(item, "fixturenames", ()) or item.get_closest_marker(MARK):
+        item.add_marker(pytest.mark.cluster)
+
+
 @pytest.hookimpl(trylast=True)  # whoever shuffles has done so
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put what restarts the cluster last; leave out what only this machine's own can be asked for."""

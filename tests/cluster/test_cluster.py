@@ -185,6 +185,22 @@ def test_what_restarts_the_cluster_runs_last_in_whatever_order_the_rest_does(tmp
     assert all("restart" in name for name in names[4:])
 
 
+def test_what_uses_the_cluster_through_whatever_fixture_is_marked_by_itself(tmp_path):
+    (tmp_path / "test_marks.py").write_text(
+        "import pytest\n"
+        "@pytest.fixture\n"
+        "def through(namespace): pass\n"
+        "def test_direct(cluster): pass\n"
+        "def test_indirect(through): pass\n"
+        "def test_neither(tmp_path): pass\n"
+    )
+    options = ["-p", "tests.cluster.fixtures", "-p", "no:cacheprovider", "-m", "cluster"]
+    command = [sys.executable, "-m", "pytest", *options, "--rootdir", tmp_path, "--collect-only", "-q", tmp_path]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    names = {line.rpartition("::")[2] for line in ran.stdout.splitlines() if "::" in line}
+    assert names == {"test_direct", "test_indirect"}, ran.stdout + ran.stderr
+
+
 def test_a_context_that_is_named_sends_the_same_tests_to_its_cluster(script, cluster, tmp_path):
     """To this one, by another name of it, and by that of its registry that is true in pods as well."""
     config = yaml.safe_load(Path(cluster.kubeconfig).read_text())

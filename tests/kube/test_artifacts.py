@@ -19,8 +19,6 @@ from fairing.kube.watch import Watch
 from tests.kube.test_job import objects
 from tests.kube.test_results import FIGURE, LARGE, MODEL, drawn, figure_of, lost, octets, without_exec  # noqa: F401
 
-pytestmark = pytest.mark.cluster
-
 NODE = "10.97.0.1"
 LATER = """
 import hashlib, sys, fairing

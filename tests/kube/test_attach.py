@@ -16,8 +16,6 @@ from fairing.errors import AccessError, DeployError
 from fairing.events import Status, Text
 from tests.kube import places
 
-pytestmark = pytest.mark.cluster
-
 ELSEWHERE = """
 import json, os, sys
 import fairing

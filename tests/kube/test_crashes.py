@@ -8,8 +8,6 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 import fairing
 from fairing.kube.beside import EXPIRES, UNOWNED
 from fairing.kube.connection import connect
@@ -17,8 +15,6 @@ from fairing.kube.pods import RUN
 from tests.kube import places
 from tests.kube.relays import Gateway
 from tests.kube.test_job import KINDS, await_gone, objects
-
-pytestmark = pytest.mark.cluster
 
 
 class Submits:

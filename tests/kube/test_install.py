@@ -13,7 +13,6 @@ from fairing.errors import BuildError, RunFailed
 from fairing.events import Status
 from tests.kube.test_job import objects
 
-pytestmark = pytest.mark.cluster
 PROXY = "http://10.97.0.1:3128"
 
 FIRST = """

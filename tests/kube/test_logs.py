@@ -22,7 +22,6 @@ from fairing.kube.watch import Watch
 from tests.kube.test_job import KINDS
 from tests.kube.wire import cut, wired
 
-pytestmark = pytest.mark.cluster
 LINES = 100_000
 READER = """
 import sys, fairing

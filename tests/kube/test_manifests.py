@@ -47,7 +47,6 @@ def levels(cluster, api):
         core.delete_namespace(name)
 
 
-@pytest.mark.cluster
 @pytest.mark.parametrize("name", golden.FAMILIES)
 def test_the_api_server_admits_what_options_make_at_the_strictest_level_that_can_be(name, levels, cluster, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", cluster.kubeconfig)

@@ -20,7 +20,6 @@ from fairing.kube.connection import connect
 from fairing.spec import BuiltImage, Captured, Entry, File, Report, Target
 from tests.kube.planted import forms
 
-pytestmark = pytest.mark.cluster
 NASTY = (
     "a\nb: {c: d}\n---\nkind: Pod",
     "'\"`$(touch /tmp/x)`; rm -rf / #",

@@ -5,7 +5,7 @@ import pytest
 import fairing
 from fairing.events import Status
 
-pytestmark = [pytest.mark.cluster, pytest.mark.restarts_cluster]
+pytestmark = pytest.mark.restarts_cluster
 
 
 def test_a_lost_node_is_said_and_its_run_starts_again_when_the_node_is_back(there, script):

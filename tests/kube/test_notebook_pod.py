@@ -5,8 +5,6 @@ import pytest
 from tests.cluster import rights
 from tests.kube import notebooks
 
-pytestmark = pytest.mark.cluster
-
 
 @pytest.fixture
 def lab(cluster, api, namespace):

@@ -13,8 +13,6 @@ from tests.cluster.fixtures import made_namespace
 from tests.kube import places
 from tests.kube.looks import look
 
-pytestmark = pytest.mark.cluster
-
 ASKED = {
     "cpu": 0.1,
     "memory": "256Mi",

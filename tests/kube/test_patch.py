@@ -10,7 +10,6 @@ from fairing.kube.connection import connect
 from fairing.kube.merge import KEYS, merged
 from tests.kube import golden
 
-pytestmark = pytest.mark.cluster
 TEMPLATES = "/api/v1/namespaces/{}/podtemplates"
 MINE = {"name": "fairing"}
 

@@ -21,8 +21,6 @@ from tests.kube import places
 from tests.kube.relays import ConnectProxy
 from tests.registry import servers
 
-pytestmark = pytest.mark.cluster
-
 LOGIN = "ann:pass-word"
 API = "api.fairing.test:443"
 """A name that the proxy alone knows."""

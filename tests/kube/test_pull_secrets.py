@@ -10,8 +10,6 @@ from fairing.errors import ConfigError, RegistryError
 from fairing.kube.connection import connect
 from tests.kube.test_job import objects
 
-pytestmark = pytest.mark.cluster
-
 
 @pytest.fixture
 def private(there, secure_registry, tmp_path, monkeypatch):

@@ -9,8 +9,6 @@ import fairing
 from fairing.errors import AccessError
 from fairing.kube.connection import connect
 
-pytestmark = pytest.mark.cluster
-
 
 def said(caplog):
     """Return what urllib3 has logged: each connection, and each request with its method."""

@@ -10,8 +10,6 @@ from fairing.kube.connection import connect
 from fairing.kube.watch import Watch
 from tests.kube.test_job import KINDS, objects
 
-pytestmark = pytest.mark.cluster
-
 
 def alike(job):
     """Return a pod like those of a run, which starts its container again when that fails."""

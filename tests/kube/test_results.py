@@ -14,8 +14,6 @@ from fairing.kube.connection import connect
 from fairing.kube.watch import Watch
 from tests.cluster import rights
 
-pytestmark = pytest.mark.cluster
-
 FIGURE = 200 << 10
 MODEL = 10 << 20
 LARGE = 17 << 20

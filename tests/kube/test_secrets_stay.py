@@ -21,7 +21,6 @@ from fairing.oci.registry import Registry
 from tests.cluster.fixtures import STATE, made_namespace
 from tests.kube import planted
 
-pytestmark = pytest.mark.cluster
 NAMES = (
     "GLOBAL",
     "LOCAL",

@@ -16,8 +16,6 @@ from fairing.kube.watch import Watch
 from tests.kube import admission
 from tests.kube.test_job import KINDS, objects
 
-pytestmark = pytest.mark.cluster
-
 
 @pytest.fixture
 def sidecar(cluster):

@@ -23,9 +23,6 @@ from tests.conftest import missing
 from tests.kube import places
 from tests.kube.relays import Gateway
 
-pytestmark = pytest.mark.cluster
-
-
 PLUGIN = Path(__file__).with_name("plugin.py")
 ACCOUNT = "default-editor"
 

@@ -12,8 +12,6 @@ from tests.kube import scenarios
 from tests.kube.obstacles import claim, hooked, preempted, refusing, volume, webhook
 from tests.kube.scenarios import ended, seen
 
-pytestmark = pytest.mark.cluster
-
 GOES_ON = {}
 FAILS = {}
 
