@@ -30,8 +30,13 @@ class Findings(tuple[Finding, ...]):
     def __repr__(self) -> str:
         wide = max((len(each.name) for each in self), default=0)
         return "\n".join(
-            f"{'ok ' if each.good else 'NO '} {each.name:<{wide}}  {each.found} {each.fix}".rstrip() for each in self
+            f"{'ok ' if each.good else 'NO '} {each.name:<{wide}}  {_sentences(each)}".rstrip() for each in self
         )
+
+
+def _sentences(each: Finding) -> str:
+    stop = "." if each.fix and each.found[-1:] not in ".!?" else ""
+    return f"{each.found}{stop} {each.fix}"
 
 
 def doctor(target: Target | str | None = None) -> Findings:

@@ -252,6 +252,12 @@ class Connection:
                 why=why,
                 fix="fairing doctor shows what you may; choose another namespace=, or ask whoever runs the cluster.",
             )
+        if answer.status == 404 and method == "POST" and said.startswith("namespaces "):
+            return Refused(
+                f"The cluster {self.context!r} has no namespace {self.namespace!r}.",
+                fix="Name one that is there with namespace=, or ask whoever runs the cluster for one.",
+                status=answer.status,
+            )
         return Refused(f"The cluster {self.context!r} refused {_words(method, path)}.", why, status=answer.status)
 
 

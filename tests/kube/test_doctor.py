@@ -35,6 +35,7 @@ def test_the_rights_that_somebody_lacks_are_named_and_refused_before_anything_is
     assert "you may not create, watch, patch, delete jobs" in [finding.found for finding in lacking]
     assert all("namespace=" in finding.fix for finding in lacking)
     assert any("nodes: how large the largest node is" in finding.found for finding in found("rights"))
+    assert "you may not create, watch, patch, delete jobs. Choose" in repr(fairing.doctor())
     with pytest.raises(AccessError, match=r"You may not create jobs in the namespace .* namespace="):
         fairing.train(print)
 

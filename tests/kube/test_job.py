@@ -9,7 +9,7 @@ import pytest
 
 import fairing
 from fairing.errors import DeployError, OutOfMemory, RunFailed, RunTimedOut
-from fairing.events import Text
+from fairing.events import Status, Text
 from fairing.kube.connection import connect
 from fairing.kube.watch import Watch
 
@@ -50,6 +50,20 @@ def test_output_value_and_files_come_back_from_a_pod(there, tmp_path):
     assert job.logs() == "depth 3 1000\n"
     (model,) = job.download("*.txt", to=tmp_path)
     assert model.read_text() == "leaf leaf leaf "
+
+
+def test_a_run_that_has_started_is_never_said_to_be_starting_again_because_its_code_fails(there):
+    def work():
+        raise ValueError("a bug")
+
+    job = fairing.submit(work)
+    told = [event.phase for event in job.events() if isinstance(event, Status)]
+    assert told[-2:] == ["running", "failed"] and told.count("running") == 1, told
+
+
+def test_a_namespace_that_is_not_there_is_said_with_what_to_do(there):
+    with pytest.raises(DeployError, match=r"has no namespace 'nowhere'.*namespace="):
+        fairing.train(print, namespace="nowhere")
 
 
 def test_the_code_s_own_exception_comes_back_and_its_job_has_failed_once(there):

@@ -74,20 +74,20 @@ def _refusal(handle: Handle, wrong: dict[str, FairingError]) -> FairingError:
     """Say what came of every way: where one did not answer, the run may be there."""
     if len(wrong) == 1 and handle.parts[0] in wrong:
         return next(iter(wrong.values()))
-    silent = any(not isinstance(error, _Nowhere) for error in wrong.values())
-    return (AccessError if silent else _Nowhere)(
+    silent = any(not isinstance(error, NoSuchRun) for error in wrong.values())
+    return (AccessError if silent else NoSuchRun)(
         f"The run {handle.parts[-1]} of {handle.parts[0]!r} is not found from here.",
         why=f"{'; '.join(f'{context}: {error.what}'.rstrip('.') for context, error in wrong.items())}.",
         fix=f"Name the context that leads to its cluster: fairing.attach({str(handle)!r}, context='…').",
     )
 
 
-class _Nowhere(DeployError):
+class NoSuchRun(DeployError):
     """A cluster answers, and does not have the run."""
 
 
-def _none(handle: Handle, reached: Connection, why: str) -> _Nowhere:
-    return _Nowhere(
+def _none(handle: Handle, reached: Connection, why: str) -> NoSuchRun:
+    return NoSuchRun(
         f"There is no run {handle.parts[-1]} in the namespace {reached.namespace!r} of {reached.context!r}.",
         why=why,
         fix="fairing.jobs() lists those there are.",

@@ -87,7 +87,8 @@ class Waiting:
         waits = {index: said for index in range(count) if (said := self._waits(index, newest.get(index))) is not None}
         runs = any(status.started(pod) is not None and not _failed(pod) for pod in newest.values())
         begun = len(self._started) >= count
-        return Situation("running" if runs else "pending", _summed(waits, count), begun)
+        ending = begun and not waits  # its pods have ended, and its Job is about to say how
+        return Situation("running" if runs or ending else "pending", _summed(waits, count), begun)
 
     def _newest(self) -> dict[int, dict[str, Any]]:
         pods = sorted(self._pods.values(), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
